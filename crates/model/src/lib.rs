@@ -1,0 +1,29 @@
+//! Syncline's values and decisions: what a service list is, and what should
+//! become of it.
+//!
+//! Everything here is a value or a pure function of values. Nothing here does
+//! I/O, reads a clock, draws a random number or knows a runtime, so that the
+//! daemon, `syncline plan`, the simulator and the tests decide alike, byte for
+//! byte.
+//!
+//! * [`name`]: namespaces, groups, services, clusters, endpoints and links;
+//! * [`instance`] and [`service`]: one instance, and the immutable set of a
+//!   service's instances;
+//! * [`view`]: what was seen of a service, and how far it can be trusted; the
+//!   only place where a proof of absence comes from;
+//!
+//! Wire and record formats live at the edges that own them: nothing here is
+//! serializable.
+
+pub mod instance;
+pub mod name;
+pub mod service;
+pub mod view;
+
+pub use instance::{Identity, Instance, InstanceKey, Metadata, Port, Seen, Weight};
+pub use name::{
+    ClusterName, EndpointName, GroupName, Host, InstallId, LinkName, NamespaceId, ServiceKey,
+    ServiceName,
+};
+pub use service::ServiceSet;
+pub use view::{Absence, Truth, View};

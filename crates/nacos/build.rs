@@ -1,0 +1,8 @@
+//! Compiles the Nacos wire definitions without needing `protoc`.
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let files = protox::compile(["proto/nacos.proto"], ["proto"])?;
+    tonic_prost_build::configure().compile_fds(files)?;
+    println!("cargo:rerun-if-changed=proto/nacos.proto");
+    Ok(())
+}
