@@ -2,7 +2,9 @@
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let files = protox::compile(["proto/nacos.proto"], ["proto"])?;
-    tonic_prost_build::configure().compile_fds(files)?;
+    tonic_prost_build::configure()
+        .bytes(".Body")
+        .compile_fds(files)?;
     println!("cargo:rerun-if-changed=proto/nacos.proto");
     Ok(())
 }

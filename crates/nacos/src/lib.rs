@@ -1,1 +1,14 @@
-//! placeholder
+//! The Nacos naming protocol, both sides: its messages, and the client.
+//!
+//! What a Nacos of any version says on the wire is known here and nowhere
+//! else. The embedded registry answers with the same [`message`] types that
+//! the client reads, so that the two cannot drift apart.
+//!
+//! This crate knows nothing of links, plans or guards. It never decides that
+//! an instance is gone: it says what a server answered, whether the answer was
+//! complete, and what in it could not be understood.
+//!
+//! * [`message`]: the messages over gRPC, and the instances and services that
+//!   gRPC and HTTP share.
+
+pub mod message;
