@@ -1,1 +1,36 @@
-//! placeholder
+//! What a connector is: the traits through which the engine reads registries
+//! and writes to registries and consumers, and the words in which both sides
+//! speak of success and failure.
+//!
+//! This crate knows no connector and no engine. A connector implements
+//! [`Source`], [`Target`] or [`Output`] and knows nothing of links, plans or
+//! guards; the engine calls them and knows nothing of protocols.
+//!
+//! * [`source`]: list, read and watch; each gives views that say how far they
+//!   can be trusted;
+//! * [`observation`]: the queue through which a watch reports, one entry per
+//!   service at most;
+//! * [`interest`]: the services that are followed by name;
+//! * [`target`]: apply a service's set, or render a whole snapshot;
+//! * [`failure`]: what went wrong, in the terms in which the engine decides;
+//! * [`secret`] and [`setting`]: values that every configuration is made of;
+
+pub mod failure;
+pub mod interest;
+pub mod observation;
+pub mod secret;
+pub mod setting;
+pub mod source;
+pub mod target;
+
+pub use failure::{Class, Failure, Whose};
+pub use interest::{Follow, Followed};
+pub use observation::{Observation, ObservationSink, Observations, observations};
+pub use secret::Secret;
+pub use setting::{FilePath, Period};
+pub use source::{
+    Area, Coverage, ListEnd, Listed, Purpose, Rejected, Source, SourceReport,
+};
+pub use target::{
+    Ending, Hold, Output, Snapshot, Target, TargetReport, Unavailable, Write,
+};

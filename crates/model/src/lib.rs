@@ -11,13 +11,17 @@
 //!   service's instances;
 //! * [`view`]: what was seen of a service, and how far it can be trusted; the
 //!   only place where a proof of absence comes from;
+//! * [`plan`]: the changes that would make one service of a target right;
+//! * [`time`]: moments, which are always passed in;
 //!
 //! Wire and record formats live at the edges that own them: nothing here is
 //! serializable.
 
 pub mod instance;
 pub mod name;
+pub mod plan;
 pub mod service;
+pub mod time;
 pub mod view;
 
 pub use instance::{Identity, Instance, InstanceKey, Metadata, Port, Seen, Weight};
@@ -25,5 +29,7 @@ pub use name::{
     ClusterName, EndpointName, GroupName, Host, InstallId, LinkName, NamespaceId, ServiceKey,
     ServiceName,
 };
+pub use plan::{Change, Plan};
 pub use service::ServiceSet;
+pub use time::Moment;
 pub use view::{Absence, Truth, View};

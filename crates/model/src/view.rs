@@ -100,6 +100,40 @@ impl View {
             .then_some(Absence { truth })
     }
 
+    /// The same look at other instances, such as the mapped ones: how far it
+    /// can be trusted stays as it is.
+    pub fn map(&self, with: impl FnOnce(&Arc<ServiceSet>) -> Arc<ServiceSet>) -> Self {
+        match self {
+            Self::Complete(truth, set) => Self::Complete(*truth, with(set)),
+            Self::Partial(set, why) => Self::Partial(with(set), why.clone()),
+            Self::Suspect(set, why) => Self::Suspect(with(set), why.clone()),
+            Self::Failed(why) => Self::Failed(why.clone()),
+        }
+    }
+
+    /// Several looks that together make up one service: whole only where each
+    /// is whole, and only as true as the least true of them.
+    ///
+    /// `None` where there are no looks, since nothing is no view.
+    pub fn together(views: impl IntoIterator<Item = Self>) -> Option<Self> {
+        views.into_iter().reduce(|a, b| match (a, b) {
+            (Self::Complete(s, x), Self::Complete(t, y)) => {
+                Self::Complete(s.min(t), union(&x, &y))
+            }
+            (Self::Failed(why), Self::Failed(_)) => Self::Failed(why),
+            (Self::Failed(why), other) | (other, Self::Failed(why)) => {
+                let seen = other.seen().cloned().unwrap_or_else(ServiceSet::empty);
+                Self::Partial(seen, why)
+            }
+            (Self::Suspect(x, why), other) | (other, Self::Suspect(x, why)) => {
+                Self::Suspect(union_seen(&x, &other), why)
+            }
+            (Self::Partial(x, why), other) | (other, Self::Partial(x, why)) => {
+                Self::Partial(union_seen(&x, &other), why)
+            }
+        })
+    }
+
     /// The same look, doubted: a complete view becomes suspect, and nothing
     /// ever becomes more trusted.
     pub fn doubted(self, why: impl Into<Arc<str>>) -> Self {
@@ -108,6 +142,17 @@ impl View {
             doubted => doubted,
         }
     }
+}
+
+fn union(a: &ServiceSet, b: &ServiceSet) -> Arc<ServiceSet> {
+    let both = a.instances().iter().chain(b.instances()).cloned();
+    Arc::new(ServiceSet::new(both.collect()))
+}
+
+fn union_seen(set: &Arc<ServiceSet>, other: &View) -> Arc<ServiceSet> {
+    other
+        .seen()
+        .map_or_else(|| set.clone(), |seen| union(set, seen))
 }
 
 #[cfg(test)]

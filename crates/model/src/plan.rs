@@ -1,0 +1,368 @@
+//! The changes that would make one service of a target right.
+//!
+//! Planning is a pure function: the same inputs give the same plan, byte for
+//! byte, whether the daemon asks or `syncline plan`. It looks at four things:
+//! what should be there (a [`View`], so that a doubtful one cannot remove),
+//! what this link gave the target before, who else stands there, and the
+//! policy for what went away.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::instance::{Identity, Instance, InstanceKey, Port, Seen, Weight};
+use crate::name::Host;
+use crate::service::ServiceSet;
+use crate::time::Moment;
+use crate::view::{Absence, View};
+
+/// One step towards the accepted set.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Change {
+    /// The instance is new at the target.
+    Add(Instance),
+    /// The instance stays and its content changes, in place.
+    Update {
+        /// What the target was given before.
+        from: Instance,
+        /// What it is given now.
+        to: Instance,
+    },
+    /// The instance went away at the source and stays, without traffic.
+    MarkUnavailable {
+        /// What the target was given before.
+        from: Instance,
+        /// What it is given now.
+        to: Instance,
+        /// Proof that it went away.
+        proof: Absence,
+    },
+    /// The instance goes.
+    Remove {
+        /// What the target was given before.
+        instance: Instance,
+        /// What allows it.
+        because: Removal,
+    },
+}
+
+impl Change {
+    /// Which instance changes.
+    pub fn key(&self) -> &InstanceKey {
+        match self {
+            Self::Add(instance) | Self::Remove { instance, .. } => &instance.key,
+            Self::Update { to, .. } | Self::MarkUnavailable { to, .. } => &to.key,
+        }
+    }
+
+    /// The kind as one word, for metrics, logs and the journal.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Add(_) => "add",
+            Self::Update { .. } => "update",
+            Self::MarkUnavailable { .. } => "mark-unavailable",
+            Self::Remove { .. } => "remove",
+        }
+    }
+
+    /// Whether a consumer loses an instance that it could use.
+    pub fn loses_use(&self) -> bool {
+        match self {
+            Self::Add(_) => false,
+            Self::Update { from, to } | Self::MarkUnavailable { from, to, .. } => {
+                from.in_use() && !to.in_use()
+            }
+            // A shadowed copy is replaced by the native itself.
+            Self::Remove { instance, because } => {
+                instance.in_use() && *because != Removal::Shadowed
+            }
+        }
+    }
+}
+
+/// What allows a removal.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Removal {
+    /// A complete view does not show it.
+    Absent(Absence),
+    /// An application registers natively where our copy stands.
+    Shadowed,
+    /// It was kept for a while after it went away, and that is over.
+    Expired(Absence),
+}
+
+impl Removal {
+    /// The cause as the journal names it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Absent(_) => "gone from the source",
+            Self::Shadowed => "registered natively at the target",
+            Self::Expired(_) => "unavailable for longer than expire_after",
+        }
+    }
+}
+
+/// What happens to an instance that went away at the source.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum RemovalPolicy {
+    /// It is removed after the grace.
+    Delete {
+        /// How long it has to be gone first.
+        grace: Duration,
+    },
+    /// It takes no traffic after the grace, and is removed later or never.
+    MarkUnavailable {
+        /// How long it has to be gone first.
+        grace: Duration,
+        /// How long after it went it is removed; `None` for never.
+        expire_after: Option<Duration>,
+    },
+    /// It stays as it was.
+    Keep,
+}
+
+/// How a target is told that an instance takes no traffic.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum UnavailableAs {
+    /// Weight 0 and unhealthy.
+    WeightAndHealth,
+    /// Weight 0 alone.
+    Weight,
+}
+
+/// Whether losses may go through.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Losses {
+    /// As the policy says.
+    Pass,
+    /// The guard holds them: what is in use stays as it is, additions go on.
+    Held,
+}
+
+/// Since when instances have been gone, for grace and expiry.
+pub type Missing = BTreeMap<InstanceKey, Moment>;
+
+/// Host and port of what applications register natively at the target.
+pub type Natives = BTreeSet<(Host, Port)>;
+
+/// What a plan for one service of one target is made from.
+#[derive(Debug)]
+pub struct Inputs<'a> {
+    /// What should be there, in the target's terms.
+    pub desired: &'a View,
+    /// What this link gave the target before.
+    pub held: &'a ServiceSet,
+    /// Who registers natively at the target, in any cluster of the service.
+    pub natives: &'a Natives,
+    /// Since when held instances have been gone.
+    pub missing: &'a Missing,
+    /// How the target tells instances apart.
+    pub identity: Identity,
+    /// What happens to what went away.
+    pub policy: RemovalPolicy,
+    /// How the target is told that an instance takes no traffic.
+    pub unavailable: UnavailableAs,
+    /// Whether the guard holds losses.
+    pub losses: Losses,
+    /// Now.
+    pub now: Moment,
+}
+
+/// What would make one service of a target right.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Plan {
+    /// All that this link gives the target for the service.
+    pub accepted: Arc<ServiceSet>,
+    /// How that differs from what it gave before: additions first.
+    pub changes: Vec<Change>,
+    /// Since when instances have been gone, for the next plan.
+    pub missing: Missing,
+    /// Instances that are not copied because a native stands there.
+    pub shadowed: Vec<InstanceKey>,
+    /// When to plan again though nothing happened: a grace or an expiry ends.
+    pub wake: Option<Moment>,
+}
+
+/// Plans one service.
+pub fn plan(inputs: &Inputs<'_>) -> Plan {
+    Planner {
+        inputs,
+        accepted: Vec::new(),
+        changes: Vec::new(),
+        missing: Missing::new(),
+        shadowed: Vec::new(),
+        wake: None,
+    }
+    .plan()
+}
+
+struct Planner<'a> {
+    inputs: &'a Inputs<'a>,
+    accepted: Vec<Instance>,
+    changes: Vec<Change>,
+    missing: Missing,
+    shadowed: Vec<InstanceKey>,
+    wake: Option<Moment>,
+}
+
+impl Planner<'_> {
+    fn plan(mut self) -> Plan {
+        if let Some(desired) = self.inputs.desired.seen() {
+            for wanted in desired.instances() {
+                self.want(wanted);
+            }
+        }
+        for held in self.inputs.held.instances() {
+            self.part_with(held);
+        }
+        // Make before break: what comes is written before what goes.
+        self.changes.sort_by_key(|change| match change {
+            Change::Add(_) => 0,
+            Change::Update { .. } => 1,
+            Change::MarkUnavailable { .. } => 2,
+            Change::Remove { .. } => 3,
+        });
+        Plan {
+            accepted: Arc::new(ServiceSet::new(self.accepted)),
+            changes: self.changes,
+            missing: self.missing,
+            shadowed: self.shadowed,
+            wake: self.wake,
+        }
+    }
+
+    /// Decides on an instance that should be there.
+    fn want(&mut self, wanted: &Instance) {
+        if self.is_native(&wanted.key) {
+            self.shadowed.push(wanted.key.clone());
+            return;
+        }
+        let held = self
+            .inputs
+            .held
+            .matching(&wanted.key, self.inputs.identity)
+            .next();
+        match held {
+            None => {
+                self.changes.push(Change::Add(wanted.clone()));
+                self.accepted.push(wanted.clone());
+            }
+            Some(held) => self.update(held, wanted),
+        }
+    }
+
+    fn update(&mut self, held: &Instance, wanted: &Instance) {
+        let mut to = wanted.clone();
+        to.healthy = wanted.healthy.or_seen(held.healthy);
+        to.ephemeral = wanted.ephemeral.or_seen(held.ephemeral);
+        let loses = held.in_use() && !to.in_use();
+        if loses && self.inputs.losses == Losses::Held {
+            self.accepted.push(held.clone());
+            return;
+        }
+        if held.key != to.key || held.content_differs(&to) {
+            self.changes.push(Change::Update {
+                from: held.clone(),
+                to: to.clone(),
+            });
+        }
+        self.accepted.push(to);
+    }
+
+    /// Decides on an instance that this link gave the target and that is not
+    /// wanted any more.
+    fn part_with(&mut self, held: &Instance) {
+        if self.is_native(&held.key) {
+            self.changes.push(Change::Remove {
+                instance: held.clone(),
+                because: Removal::Shadowed,
+            });
+            return;
+        }
+        let wanted = self.inputs.desired.seen().is_some_and(|desired| {
+            desired
+                .matching(&held.key, self.inputs.identity)
+                .next()
+                .is_some()
+        });
+        if wanted {
+            return;
+        }
+        match self.inputs.desired.absence(&held.key, self.inputs.identity) {
+            Some(proof) => self.let_go(held, proof),
+            // Not shown by a view that may not show everything: it stays, and
+            // so does the moment since which it has been gone.
+            None => {
+                if let Some(since) = self.inputs.missing.get(&held.key) {
+                    self.missing.insert(held.key.clone(), *since);
+                }
+                self.accepted.push(held.clone());
+            }
+        }
+    }
+
+    fn let_go(&mut self, held: &Instance, proof: Absence) {
+        let now = self.inputs.now;
+        let since = *self.inputs.missing.get(&held.key).unwrap_or(&now);
+        self.missing.insert(held.key.clone(), since);
+        let gone_for = |wait: Duration| now.since(since) >= wait;
+        let losses_held = self.inputs.losses == Losses::Held && held.in_use();
+        match self.inputs.policy {
+            RemovalPolicy::Keep => self.accepted.push(held.clone()),
+            RemovalPolicy::Delete { grace } | RemovalPolicy::MarkUnavailable { grace, .. }
+                if !gone_for(grace) =>
+            {
+                self.wake_at(since + grace);
+                self.accepted.push(held.clone());
+            }
+            _ if losses_held => self.accepted.push(held.clone()),
+            RemovalPolicy::Delete { .. } => self.remove(held, Removal::Absent(proof)),
+            RemovalPolicy::MarkUnavailable {
+                expire_after: Some(wait),
+                ..
+            } if gone_for(wait) => self.remove(held, Removal::Expired(proof)),
+            RemovalPolicy::MarkUnavailable { expire_after, .. } => {
+                if let Some(wait) = expire_after {
+                    self.wake_at(since + wait);
+                }
+                self.mark_unavailable(held, proof);
+            }
+        }
+    }
+
+    fn remove(&mut self, held: &Instance, because: Removal) {
+        self.missing.remove(&held.key);
+        self.changes.push(Change::Remove {
+            instance: held.clone(),
+            because,
+        });
+    }
+
+    fn mark_unavailable(&mut self, held: &Instance, proof: Absence) {
+        let mut to = held.clone();
+        to.weight = Weight::ZERO;
+        if self.inputs.unavailable == UnavailableAs::WeightAndHealth {
+            to.healthy = Seen::Known(false);
+        }
+        if held.content_differs(&to) {
+            self.changes.push(Change::MarkUnavailable {
+                from: held.clone(),
+                to: to.clone(),
+                proof,
+            });
+        }
+        self.accepted.push(to);
+    }
+
+    fn is_native(&self, key: &InstanceKey) -> bool {
+        !self.inputs.natives.is_empty()
+            && self
+                .inputs
+                .natives
+                .contains(&(key.host.clone(), key.port))
+    }
+
+    fn wake_at(&mut self, moment: Moment) {
+        self.wake = Some(self.wake.map_or(moment, |wake| wake.min(moment)));
+    }
+}
