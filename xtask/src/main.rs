@@ -1,2 +1,68 @@
-//! placeholder
-fn main() {}
+//! Syncline's chores, in Rust so that a clone needs nothing but Rust and a C compiler.
+//!
+//! * `cargo xtask test`: sets up what the tests need and runs them, room by room
+//! * `cargo xtask lint`: tidy, format, clippy, rustdoc, dependencies
+//! * `cargo xtask ci`: both, as CI runs them
+//! * `cargo xtask tidy`: the rules of the repository that no other tool knows
+//!
+//! Chores know the rooms by what `cargo metadata` says of them; no room is linked in here.
+
+// A chore's output is what it is for.
+#![allow(clippy::print_stdout)]
+
+mod lint;
+mod metadata;
+mod rooms;
+mod step;
+mod test;
+mod tidy;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(bin_name = "cargo xtask", about = "Syncline's chores")]
+struct Arguments {
+    #[command(subcommand)]
+    chore: Chore,
+}
+
+#[derive(Subcommand)]
+enum Chore {
+    /// Set up what the tests need, and run them room by room
+    Test(test::Options),
+    /// Tidy, format, clippy, rustdoc and dependencies, all without warnings
+    Lint,
+    /// Lint and test, as CI does
+    Ci(test::Options),
+    /// The rules of the repository: arrows between rooms, sizes, names, links, licences
+    Tidy,
+}
+
+fn main() -> ExitCode {
+    match run(Arguments::parse().chore) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            println!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Runs a chore; whether all was well.
+fn run(chore: Chore) -> anyhow::Result<bool> {
+    match chore {
+        Chore::Test(options) => test::run(&options),
+        Chore::Lint => Ok(lint::run()? == 0),
+        Chore::Ci(options) => ci(options),
+        Chore::Tidy => tidy::run(),
+    }
+}
+
+/// Tests even where a lint failed: one run then tells all that is wrong, and the last line counts all of it.
+fn ci(mut options: test::Options) -> anyhow::Result<bool> {
+    options.failed_before += lint::run()?;
+    test::run(&options)
+}
