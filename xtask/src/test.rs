@@ -167,3 +167,60 @@ impl Environment<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    fn workspace(names: &[&str]) -> Workspace {
+        let room = |name: &&str| Package {
+            id: (*name).to_owned(),
+            name: (*name).to_owned(),
+            version: "0.1.0".to_owned(),
+            license: None,
+            source: None,
+            folder: "/w".into(),
+            dependencies: Vec::new(),
+            has_library: true,
+        };
+        Workspace {
+            root: "/w".into(),
+            target: "/w/target".into(),
+            members: names.iter().map(room).collect(),
+            foreign: Vec::new(),
+            uses: BTreeMap::new(),
+        }
+    }
+
+    fn selected(wanted: &[&str]) -> anyhow::Result<Vec<String>> {
+        let workspace = workspace(&["syncline", "syncline-engine", "syncline-model", "xtask"]);
+        let wanted: Vec<String> = wanted.iter().map(|name| (*name).to_owned()).collect();
+        Ok(select(&workspace, &wanted)?
+            .iter()
+            .map(|room| room.name.clone())
+            .collect())
+    }
+
+    #[test]
+    fn rooms_come_in_the_order_of_the_arrows() {
+        assert_eq!(
+            selected(&[]).unwrap(),
+            ["syncline-model", "syncline-engine", "syncline", "xtask"]
+        );
+    }
+
+    #[test]
+    fn rooms_are_found_by_either_name() {
+        assert_eq!(
+            selected(&["engine", "syncline-model"]).unwrap(),
+            ["syncline-model", "syncline-engine"]
+        );
+        let error = selected(&["motor"]).unwrap_err().to_string();
+        assert!(
+            error.contains("no room motor") && error.contains("syncline-engine"),
+            "{error}"
+        );
+    }
+}

@@ -59,6 +59,7 @@ pub(super) fn build(rooms: &[&Package]) -> anyhow::Result<Option<Vec<Program>>> 
                 .and_then(program),
         );
     }
+    programs.sort_by(|a, b| a.target.cmp(&b.target)); // `src` before `tests/it`: the quick ones first
     let built = cargo.wait().context("wait for cargo")?.success();
     Ok(built.then_some(programs))
 }
