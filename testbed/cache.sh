@@ -40,7 +40,7 @@ build_once() {
     cp -r "$project/pom.xml" "$project/src" "$dir.part/"
     chmod -R u+w "$dir.part"
     cd "$dir.part"
-    mvn -q -B "$@" compile dependency:build-classpath -Dmdep.outputFile=classpath >&2 </dev/null
+    mvn -q -B -Dstyle.color=never "$@" compile dependency:build-classpath -Dmdep.outputFile=classpath >&2 </dev/null
     mv "$dir.part" "$dir"
   ) 9>"$cache/lock"
 }
