@@ -11,8 +11,9 @@ mod version;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
-use anyhow::{Context as _, anyhow};
+use anyhow::{Context as _, anyhow, bail};
 use tokio::sync::{OnceCell, Semaphore};
 
 pub use cluster::RealCluster;
@@ -24,6 +25,12 @@ use crate::ports::PortBlock;
 
 /// Quick start over top speed, since tests start many servers and load none of them.
 const TEST_JAVA_OPTIONS: &str = "-Xmx512m -XX:TieredStopAtLevel=1 -XX:+UseSerialGC";
+
+/// How long a start may take on a machine that does other things as well.
+const READY: Duration = Duration::from_secs(120);
+
+/// How long an election may take.
+const ELECTION: Duration = Duration::from_secs(60);
 
 /// Servers that start at the same time. A start takes two cores for some seconds; more at once only time out.
 static STARTING: Semaphore = Semaphore::const_new(2);
@@ -96,9 +103,7 @@ impl RealNacos {
             ("JAVA_OPTS", java_options.to_owned()),
             (
                 "READY_SECONDS",
-                crate::patience(std::time::Duration::from_secs(120))
-                    .as_secs()
-                    .to_string(),
+                crate::patience(READY).as_secs().to_string(),
             ),
         ];
         if !members.is_empty() {
@@ -212,6 +217,35 @@ impl RealNacos {
     /// When the keeper does not answer.
     pub async fn thaw(&self) -> anyhow::Result<()> {
         self.keeper.command("thaw").await
+    }
+
+    /// Waits until persistent instances can be written. A lone server elects itself some seconds after it says that it
+    /// is up; ephemeral instances need no election. It leaves an empty service of its own
+    /// namespace behind, at most.
+    ///
+    /// # Errors
+    ///
+    /// When no leader is there within a minute; the last answer is in it.
+    pub async fn elected(&self) -> anyhow::Result<()> {
+        let name = fresh_name("elected");
+        let service = format!("serviceName={name}&namespaceId={name}");
+        let instance =
+            format!("/nacos/v1/ns/instance?{service}&ip=10.0.0.1&port=1&ephemeral=false");
+        let end = tokio::time::Instant::now() + crate::patience(ELECTION);
+        loop {
+            let answer = self.call("POST", &instance).await;
+            match answer {
+                Ok(answer) if answer.body == "ok" => break,
+                answer if tokio::time::Instant::now() > end => {
+                    bail!("no leader for persistent writes: {answer:?}")
+                }
+                _ => tokio::time::sleep(Duration::from_millis(250)).await,
+            }
+        }
+        self.call("DELETE", &instance).await?;
+        self.call("DELETE", &format!("/nacos/v1/ns/service?{service}"))
+            .await?;
+        Ok(())
     }
 
     async fn launch(&self) -> anyhow::Result<()> {
