@@ -1,1 +1,18 @@
-//! placeholder
+//! Syncline's control API: what commands, scripts and the console ask a running
+//! daemon.
+//!
+//! This crate plans nothing and writes nothing by itself: it asks the engine
+//! and tells it what an operator decided. It is HTTP with JSON, on a unix
+//! socket in the state directory and, where configured, on a TCP address.
+//!
+//! * [`api`]: the types of requests and answers, which are a promise to scripts;
+//! * [`server`]: the routes;
+//! * [`client`]: how our own commands ask.
+
+pub mod api;
+pub mod client;
+mod convert;
+pub mod server;
+
+pub use client::{ControlClient, ControlError};
+pub use server::{AdminError, serve_tcp, serve_unix};

@@ -94,10 +94,7 @@ mod tests {
         let service = ServiceKey::new("public", "G", "s");
         followed.follow(&service);
         followed.follow(&service);
-        assert_eq!(
-            followed.changes().await,
-            [(service.clone(), Follow::Begin)]
-        );
+        assert_eq!(followed.changes().await, [(service.clone(), Follow::Begin)]);
         followed.unfollow(&service);
         assert!(followed.contains(&service), "one follower is left");
         followed.unfollow(&service);

@@ -28,9 +28,5 @@ pub use interest::{Follow, Followed};
 pub use observation::{Observation, ObservationSink, Observations, observations};
 pub use secret::Secret;
 pub use setting::{FilePath, Period};
-pub use source::{
-    Area, Coverage, ListEnd, Listed, Purpose, Rejected, Source, SourceReport,
-};
-pub use target::{
-    Ending, Hold, Output, Snapshot, Target, TargetReport, Unavailable, Write,
-};
+pub use source::{Area, Coverage, ListEnd, Listed, Purpose, Rejected, Source, SourceReport};
+pub use target::{Ending, Hold, Output, Snapshot, Target, TargetReport, Unavailable, Write};

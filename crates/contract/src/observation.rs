@@ -37,10 +37,7 @@ pub enum Observation {
 /// service costs one look and a slow engine holds up no connector.
 pub fn observations() -> (ObservationSink, Observations) {
     let shared = Arc::new(Shared::default());
-    (
-        ObservationSink(Arc::clone(&shared)),
-        Observations(shared),
-    )
+    (ObservationSink(Arc::clone(&shared)), Observations(shared))
 }
 
 /// The end a watch puts observations into; never blocks.

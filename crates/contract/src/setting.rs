@@ -13,7 +13,7 @@ use serde::de::{self, Deserialize, Deserializer};
 ///
 /// A bare number is refused, because half of all readers would take it for
 /// seconds and the other half for milliseconds.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Debug)]
 pub struct Period(Duration);
 
 /// Units from the largest to the smallest, in milliseconds.
@@ -45,6 +45,12 @@ impl Period {
     /// The length as the standard library has it.
     pub const fn get(self) -> Duration {
         self.0
+    }
+}
+
+impl From<Duration> for Period {
+    fn from(duration: Duration) -> Self {
+        Self(duration)
     }
 }
 
@@ -206,7 +212,9 @@ mod tests {
 
     #[test]
     fn nonsense_and_eternity_are_refused() {
-        for text in ["", " ", "s", "5 s", "-5s", "5x", "5s5m", "1s1s", "1.5h", "5秒"] {
+        for text in [
+            "", " ", "s", "5 s", "-5s", "5x", "5s5m", "1s1s", "1.5h", "5秒",
+        ] {
             assert_eq!(text.parse::<Period>(), Err(BadPeriod::NotOne), "{text:?}");
         }
         for text in ["4000d", "18446744073709551615d", "3650d1ms"] {

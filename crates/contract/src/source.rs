@@ -4,8 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use syncline_model::{GroupName, NamespaceId, ServiceKey, Truth, View};
 use syncline_model::scope::Scope;
+use syncline_model::{GroupName, NamespaceId, ServiceKey, Truth, View};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -97,7 +97,9 @@ pub struct Area {
 impl Area {
     /// Whether a service belongs to this area.
     pub fn holds(&self, service: &ServiceKey) -> bool {
-        self.namespace.as_ref().is_none_or(|n| *n == service.namespace)
+        self.namespace
+            .as_ref()
+            .is_none_or(|n| *n == service.namespace)
             && self.group.as_ref().is_none_or(|g| *g == service.group)
     }
 }

@@ -7,6 +7,7 @@
 //! policy for what went away.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -91,15 +92,58 @@ pub enum Removal {
     Expired(Absence),
 }
 
-impl Removal {
-    /// The cause as the journal names it.
-    pub fn as_str(self) -> &'static str {
+/// The cause as the journal tells it.
+impl fmt::Display for Removal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Absent(_) => "gone from the source",
-            Self::Shadowed => "registered natively at the target",
-            Self::Expired(_) => "unavailable for longer than expire_after",
+            Self::Absent(proof) => write!(f, "gone from the source ({})", proof.truth()),
+            Self::Shadowed => f.write_str("registered natively at the target"),
+            Self::Expired(proof) => write!(
+                f,
+                "unavailable for longer than expire_after ({})",
+                proof.truth()
+            ),
         }
     }
+}
+
+/// What changed from one content to the other, for people:
+/// `weight 1 → 5, healthy → unhealthy`.
+pub fn difference(from: &Instance, to: &Instance) -> String {
+    let mut parts = Vec::new();
+    if from.key.cluster != to.key.cluster {
+        parts.push(format!("cluster {} → {}", from.key.cluster, to.key.cluster));
+    }
+    if from.weight != to.weight {
+        parts.push(format!("weight {} → {}", from.weight, to.weight));
+    }
+    if from.healthy.differs_from(to.healthy) {
+        parts.push(match to.healthy {
+            Seen::Known(true) => "unhealthy → healthy".to_owned(),
+            _ => "healthy → unhealthy".to_owned(),
+        });
+    }
+    if from.enabled != to.enabled {
+        parts.push(match to.enabled {
+            true => "disabled → enabled".to_owned(),
+            false => "enabled → disabled".to_owned(),
+        });
+    }
+    let keys: BTreeSet<&str> = from
+        .metadata
+        .iter()
+        .chain(to.metadata.iter())
+        .map(|(k, _)| k)
+        .collect();
+    for key in keys {
+        match (from.metadata.get(key), to.metadata.get(key)) {
+            (Some(old), Some(new)) if old != new => parts.push(format!("{key} {old} → {new}")),
+            (None, Some(new)) => parts.push(format!("{key}={new}")),
+            (Some(_), None) => parts.push(format!("without {key}")),
+            _ => {}
+        }
+    }
+    parts.join(", ")
 }
 
 /// What happens to an instance that went away at the source.
@@ -356,10 +400,7 @@ impl Planner<'_> {
 
     fn is_native(&self, key: &InstanceKey) -> bool {
         !self.inputs.natives.is_empty()
-            && self
-                .inputs
-                .natives
-                .contains(&(key.host.clone(), key.port))
+            && self.inputs.natives.contains(&(key.host.clone(), key.port))
     }
 
     fn wake_at(&mut self, moment: Moment) {

@@ -117,9 +117,7 @@ impl View {
     /// `None` where there are no looks, since nothing is no view.
     pub fn together(views: impl IntoIterator<Item = Self>) -> Option<Self> {
         views.into_iter().reduce(|a, b| match (a, b) {
-            (Self::Complete(s, x), Self::Complete(t, y)) => {
-                Self::Complete(s.min(t), union(&x, &y))
-            }
+            (Self::Complete(s, x), Self::Complete(t, y)) => Self::Complete(s.min(t), union(&x, &y)),
             (Self::Failed(why), Self::Failed(_)) => Self::Failed(why),
             (Self::Failed(why), other) | (other, Self::Failed(why)) => {
                 let seen = other.seen().cloned().unwrap_or_else(ServiceSet::empty);

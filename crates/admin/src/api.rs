@@ -1,0 +1,240 @@
+//! What goes over the control API, version 1.
+//!
+//! Fields are added but never renamed or removed within a version. Times are
+//! ages in seconds at the moment of the answer, so that no clock has to agree.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// `GET /api/v1/status`: everything at a glance.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Status {
+    /// Syncline's version.
+    pub version: String,
+    /// The daemon's process.
+    pub pid: u32,
+    /// The registries that are read.
+    pub endpoints: Vec<Endpoint>,
+    /// The routes.
+    pub links: Vec<Link>,
+}
+
+/// One registry.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Endpoint {
+    /// Its name in the configuration.
+    pub name: String,
+    /// Why it does not answer, while it does not.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub down: Option<String>,
+    /// How the last list ended, area by area.
+    pub areas: Vec<Area>,
+    /// How long ago everything was last read whole.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub complete_seconds_ago: Option<f64>,
+    /// How many services are known.
+    pub services: usize,
+    /// How many instances are known.
+    pub instances: usize,
+    /// What an operator should know.
+    pub problems: Vec<Problem>,
+}
+
+/// A part of a registry that is read as a whole.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Area {
+    /// The namespace; absent where the namespaces themselves are unknown.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub namespace: Option<String>,
+    /// The group; absent for every group.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub group: Option<String>,
+    /// `complete`, `partial`, `suspect` or `failed`.
+    pub coverage: String,
+    /// For a complete area: `raw` or `consumer's view`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub view: Option<String>,
+    /// Why it is not complete.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub why: Option<String>,
+}
+
+/// One route.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Link {
+    /// Its name.
+    pub name: String,
+    /// Where it reads.
+    pub from: String,
+    /// Where it writes.
+    pub to: String,
+    /// `starting`, `syncing`, `in step`, `held`, `source lost` or `paused`.
+    pub state: String,
+    /// With whose eyes its whole scope was read, once it was.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub view: Option<String>,
+    /// How long ago its source was last read whole.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub complete_seconds_ago: Option<f64>,
+    /// What its target said of itself.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub target: Option<Target>,
+    /// Services that it gives its target.
+    pub services: usize,
+    /// Instances that it gives its target.
+    pub instances: usize,
+    /// Services with a plan or a write under way or waiting.
+    pub pending: usize,
+    /// Instances that are not copied because a native stands there.
+    pub shadowed: usize,
+    /// What the guard holds.
+    pub holds: Vec<Hold>,
+    /// What an operator should know.
+    pub problems: Vec<Problem>,
+}
+
+/// What a target said of itself.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Target {
+    /// What it is.
+    pub product: String,
+    /// `connection`, `beat`, `persistent` or `written`.
+    pub hold: String,
+    /// What an operator should know of it.
+    pub advice: Vec<String>,
+}
+
+/// One hold of the guard.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Hold {
+    /// What `approve` takes.
+    pub id: String,
+    /// The service; absent for a hold of all losses of the link.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub service: Option<ServiceName>,
+    /// Why it is held.
+    pub reason: String,
+    /// The setting that decides it, under the link's `guard`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub setting: Option<String>,
+    /// What remains to happen for it to go through.
+    pub needs: String,
+    /// For how long.
+    pub held_seconds: f64,
+}
+
+/// Something that an operator should know.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Problem {
+    /// Which service.
+    pub service: ServiceName,
+    /// Which instance, where it is about one.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub instance: Option<String>,
+    /// What is wrong.
+    pub what: String,
+}
+
+/// A service.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+pub struct ServiceName {
+    /// Strong isolation.
+    pub namespace: String,
+    /// Weak isolation.
+    pub group: String,
+    /// The name within the group.
+    pub service: String,
+}
+
+/// `GET /api/v1/plan`: what would be written now.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Plan {
+    /// Link by link.
+    pub links: Vec<LinkPlan>,
+}
+
+/// What one link would write now.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct LinkPlan {
+    /// Its name.
+    pub name: String,
+    /// Where it reads.
+    pub from: String,
+    /// Where it writes.
+    pub to: String,
+    /// Whether all that a plan looks at has been seen.
+    pub ready: bool,
+    /// Why the source does not answer, while it does not.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub down: Option<String>,
+    /// With whose eyes the whole scope was read, where it was.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub view: Option<String>,
+    /// How the list of the source ended.
+    pub areas: Vec<Area>,
+    /// How long ago the source was read whole.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub complete_seconds_ago: Option<f64>,
+    /// How many services the target is to hold of this link.
+    pub services: usize,
+    /// How many instances the target is to hold of this link.
+    pub instances: usize,
+    /// What would change.
+    pub changes: Vec<Change>,
+    /// Instances that are not copied because a native stands there.
+    pub shadowed: Vec<Change>,
+    /// Instances that are left out.
+    pub left_out: Vec<Problem>,
+    /// What the guard would hold.
+    pub holds: Vec<Hold>,
+}
+
+/// One change of a plan.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Change {
+    /// `add`, `update`, `mark-unavailable`, `remove` or `shadowed`.
+    pub kind: String,
+    /// The service at the target.
+    pub service: ServiceName,
+    /// The instance's address.
+    pub address: String,
+    /// The instance's cluster.
+    pub cluster: String,
+    /// What it was before, for an update or a removal.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub before: Option<Instance>,
+    /// What it is to be, for an addition or an update.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub after: Option<Instance>,
+    /// From what to what, or why, for people.
+    pub detail: String,
+}
+
+/// What is said of an instance.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Instance {
+    /// Its share of the traffic.
+    pub weight: f64,
+    /// Whether it is healthy; absent where that is unknown.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub healthy: Option<bool>,
+    /// Whether it is in rotation.
+    pub enabled: bool,
+    /// What its publisher says of it.
+    pub metadata: BTreeMap<String, String>,
+}
+
+/// The answer to a request that went wrong.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Refusal {
+    /// What went wrong.
+    pub error: String,
+}
+
+/// The answer to a request that only tells.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Done {
+    /// What was done.
+    pub done: String,
+}

@@ -1,0 +1,153 @@
+//! How our own commands ask a running daemon.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use http::{Method, Request};
+use http_body_util::{BodyExt, Empty, Limited};
+use hyper::body::Bytes;
+use hyper_util::rt::TokioIo;
+use serde::de::DeserializeOwned;
+use thiserror::Error;
+use tokio::net::UnixStream;
+
+use crate::api;
+
+/// How long an answer may take.
+const DEADLINE: Duration = Duration::from_secs(30);
+/// How large an answer may be.
+const LARGEST: usize = 256 << 20;
+
+/// A daemon, by the socket in its state directory.
+#[derive(Clone, Debug)]
+pub struct ControlClient {
+    socket: PathBuf,
+}
+
+/// A daemon could not be asked.
+#[derive(Debug, Error)]
+pub enum ControlError {
+    /// Nobody listens.
+    #[error("no daemon answers at {}; is `syncline run` running with this state directory?", socket.display())]
+    NotRunning {
+        /// The socket.
+        socket: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// The daemon refused, and said why.
+    #[error("{0}")]
+    Refused(String),
+    /// The daemon did not answer in time.
+    #[error("the daemon did not answer within 30 seconds")]
+    Late,
+    /// The answer broke off or makes no sense.
+    #[error("the daemon's answer cannot be read")]
+    Answer(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl ControlClient {
+    /// The name of the socket within the state directory.
+    pub const SOCKET: &'static str = "control.sock";
+
+    /// The daemon that uses this state directory.
+    pub fn of(state: &Path) -> Self {
+        Self {
+            socket: state.join(Self::SOCKET),
+        }
+    }
+
+    /// Everything at a glance.
+    ///
+    /// # Errors
+    /// When the daemon does not answer.
+    pub async fn status(&self) -> Result<api::Status, ControlError> {
+        self.ask(Method::GET, "/api/v1/status").await
+    }
+
+    /// What would be written now.
+    ///
+    /// # Errors
+    /// When the daemon does not answer.
+    pub async fn plan(&self) -> Result<api::Plan, ControlError> {
+        self.ask(Method::GET, "/api/v1/plan").await
+    }
+
+    /// Looks at everything, for one link or for all.
+    ///
+    /// # Errors
+    /// When the daemon does not answer or knows no such link.
+    pub async fn trigger(&self, link: Option<&str>) -> Result<api::Done, ControlError> {
+        let query = link.map_or(String::new(), |link| format!("?link={}", escaped(link)));
+        self.ask(Method::POST, &format!("/api/v1/trigger{query}"))
+            .await
+    }
+
+    async fn ask<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+    ) -> Result<T, ControlError> {
+        tokio::time::timeout(DEADLINE, self.ask_once(method, path))
+            .await
+            .map_err(|_| ControlError::Late)?
+    }
+
+    async fn ask_once<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+    ) -> Result<T, ControlError> {
+        let stream =
+            UnixStream::connect(&self.socket)
+                .await
+                .map_err(|source| ControlError::NotRunning {
+                    socket: self.socket.clone(),
+                    source,
+                })?;
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+            .await
+            .map_err(answer)?;
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(http::header::HOST, "syncline")
+            .body(Empty::<Bytes>::new())
+            .map_err(answer)?;
+        let exchange = async {
+            let response = sender.send_request(request).await.map_err(answer)?;
+            let status = response.status();
+            let body = Limited::new(response.into_body(), LARGEST);
+            let bytes = body
+                .collect()
+                .await
+                .map_err(ControlError::Answer)?
+                .to_bytes();
+            if status.is_success() {
+                return serde_json::from_slice(&bytes).map_err(answer);
+            }
+            let refusal: api::Refusal = serde_json::from_slice(&bytes).map_err(answer)?;
+            Err(ControlError::Refused(refusal.error))
+        };
+        tokio::pin!(exchange, connection);
+        tokio::select! {
+            result = &mut exchange => result,
+            // The connection ends when the answer is whole, or when it broke.
+            _ = &mut connection => exchange.await,
+        }
+    }
+}
+
+fn answer(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> ControlError {
+    ControlError::Answer(error.into())
+}
+
+fn escaped(text: &str) -> String {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
+    text.bytes()
+        .map(|b| match plain(b) {
+            true => char::from(b).to_string(),
+            false => format!("%{b:02X}"),
+        })
+        .collect()
+}

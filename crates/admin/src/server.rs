@@ -1,0 +1,245 @@
+//! The routes, on a unix socket or on TCP.
+
+use std::io;
+use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use axum::extract::{Path as UrlPath, Query, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use serde::Deserialize;
+use syncline_engine::{EngineHandle, Stopped};
+use syncline_model::LinkName;
+use syncline_model::guard::HoldId;
+use thiserror::Error;
+use tokio::net::{TcpListener, UnixListener};
+use tokio_util::sync::CancellationToken;
+
+use crate::{api, convert};
+
+/// The control API could not be served.
+#[derive(Debug, Error)]
+pub enum AdminError {
+    /// The socket's path.
+    #[error("listen on {}", path.display())]
+    Unix {
+        /// Where.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The TCP address.
+    #[error("listen on {address}")]
+    Tcp {
+        /// Where.
+        address: SocketAddr,
+        /// Why not.
+        source: io::Error,
+    },
+    /// An address that others can reach, without credentials.
+    #[error(
+        "{address} is not a loopback address: anybody who reaches it could change what consumers see"
+    )]
+    Open {
+        /// Where.
+        address: SocketAddr,
+    },
+    /// It was served and broke.
+    #[error("serve the control API")]
+    Serve(#[source] io::Error),
+}
+
+/// Serves on a unix socket that only the daemon's user can open, until
+/// cancelled. A socket that a killed daemon left behind is replaced: whoever
+/// calls this holds the state directory.
+///
+/// # Errors
+/// When the socket cannot be made, or breaks.
+pub async fn serve_unix(
+    path: &Path,
+    engine: EngineHandle,
+    cancel: CancellationToken,
+) -> Result<(), AdminError> {
+    let failed = |source| AdminError::Unix {
+        path: path.to_owned(),
+        source,
+    };
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
+        _ => {}
+    }
+    let listener = UnixListener::bind(path).map_err(failed)?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).map_err(failed)?;
+    let served = axum::serve(listener, router(engine))
+        .with_graceful_shutdown(cancel.cancelled_owned())
+        .await;
+    // A socket that stays behind is replaced by the next daemon.
+    drop(std::fs::remove_file(path));
+    served.map_err(AdminError::Serve)
+}
+
+/// Serves on a loopback address until cancelled.
+///
+/// # Errors
+/// When the address cannot be bound or is not a loopback address.
+pub async fn serve_tcp(
+    address: SocketAddr,
+    engine: EngineHandle,
+    cancel: CancellationToken,
+) -> Result<(), AdminError> {
+    if !address.ip().is_loopback() {
+        return Err(AdminError::Open { address });
+    }
+    let listener = TcpListener::bind(address)
+        .await
+        .map_err(|source| AdminError::Tcp { address, source })?;
+    axum::serve(listener, router(engine))
+        .with_graceful_shutdown(cancel.cancelled_owned())
+        .await
+        .map_err(AdminError::Serve)
+}
+
+fn router(engine: EngineHandle) -> Router {
+    Router::new()
+        .route("/livez", get(|| async { "ok\n" }))
+        .route("/readyz", get(ready))
+        .route("/api/v1/status", get(status))
+        .route("/api/v1/plan", get(plan))
+        .route("/api/v1/trigger", post(trigger))
+        .route("/api/v1/holds/{id}/{decision}", post(decide))
+        .route("/api/v1/links/{link}/{action}", post(act))
+        .fallback(|| async { refusal(StatusCode::NOT_FOUND, "there is no such path") })
+        .with_state(engine)
+}
+
+async fn status(State(engine): State<EngineHandle>) -> Result<Json<api::Status>, Refused> {
+    Ok(Json(convert::status(engine.status().await?)))
+}
+
+async fn plan(State(engine): State<EngineHandle>) -> Result<Json<api::Plan>, Refused> {
+    Ok(Json(convert::plan(engine.preview().await?)))
+}
+
+/// Ready once every link has planned what its first list showed.
+async fn ready(State(engine): State<EngineHandle>) -> Result<Response, Refused> {
+    let status = convert::status(engine.status().await?);
+    let starting: Vec<_> = status
+        .links
+        .iter()
+        .filter(|link| link.state == "starting")
+        .map(|link| link.name.as_str())
+        .collect();
+    if starting.is_empty() {
+        return Ok("ok\n".into_response());
+    }
+    let text = format!("starting: {}\n", starting.join(", "));
+    Ok((StatusCode::SERVICE_UNAVAILABLE, text).into_response())
+}
+
+#[derive(Deserialize)]
+struct OneLink {
+    link: Option<String>,
+}
+
+async fn trigger(
+    State(engine): State<EngineHandle>,
+    Query(OneLink { link }): Query<OneLink>,
+) -> Result<Json<api::Done>, Refused> {
+    let link = match link {
+        Some(name) => Some(known_link(&engine, &name).await?),
+        None => None,
+    };
+    let what = link
+        .as_ref()
+        .map_or("all links".to_owned(), ToString::to_string);
+    engine.trigger(link).await?;
+    Ok(done(format!("triggered {what}")))
+}
+
+async fn decide(
+    State(engine): State<EngineHandle>,
+    UrlPath((id, decision)): UrlPath<(String, String)>,
+) -> Result<Json<api::Done>, Refused> {
+    let approve = match decision.as_str() {
+        "approve" => true,
+        "deny" => false,
+        _ => return Err(Refused::not_found("approve or deny a hold")),
+    };
+    let status = engine.status().await?;
+    let known = status
+        .links
+        .iter()
+        .flat_map(|link| &link.holds)
+        .any(|held| held.hold.id.to_string() == id);
+    let hold: HoldId = id
+        .parse()
+        .ok()
+        .filter(|_| known)
+        .ok_or_else(|| Refused::not_found(format!("there is no hold `{id}` now")))?;
+    engine.decide(hold, approve).await?;
+    let verb = if approve { "approved" } else { "denied" };
+    Ok(done(format!("{verb} hold {id}")))
+}
+
+async fn act(
+    State(engine): State<EngineHandle>,
+    UrlPath((link, action)): UrlPath<(String, String)>,
+) -> Result<Json<api::Done>, Refused> {
+    let (paused, verb) = match action.as_str() {
+        "pause" => (true, "paused"),
+        "resume" => (false, "resumed"),
+        _ => return Err(Refused::not_found("pause or resume a link")),
+    };
+    let name = known_link(&engine, &link).await?;
+    engine.pause(name, paused).await?;
+    Ok(done(format!("{verb} {link}")))
+}
+
+async fn known_link(engine: &EngineHandle, name: &str) -> Result<LinkName, Refused> {
+    let status = engine.status().await?;
+    let names = status.links.iter().map(|link| &link.link);
+    names
+        .clone()
+        .find(|link| link.as_str() == name)
+        .cloned()
+        .ok_or_else(|| {
+            let known: Vec<_> = names.map(LinkName::as_str).collect();
+            Refused::not_found(format!(
+                "there is no link `{name}`; there are: {}",
+                known.join(", ")
+            ))
+        })
+}
+
+fn done(what: String) -> Json<api::Done> {
+    Json(api::Done { done: what })
+}
+
+/// A request that is answered with an error.
+struct Refused(StatusCode, String);
+
+impl Refused {
+    fn not_found(what: impl Into<String>) -> Self {
+        Self(StatusCode::NOT_FOUND, what.into())
+    }
+}
+
+impl From<Stopped> for Refused {
+    fn from(stopped: Stopped) -> Self {
+        Self(StatusCode::SERVICE_UNAVAILABLE, stopped.to_string())
+    }
+}
+
+impl IntoResponse for Refused {
+    fn into_response(self) -> Response {
+        refusal(self.0, &self.1)
+    }
+}
+
+fn refusal(status: StatusCode, error: &str) -> Response {
+    let error = error.to_owned();
+    (status, Json(api::Refusal { error })).into_response()
+}

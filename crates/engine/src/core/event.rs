@@ -1,0 +1,304 @@
+//! What goes into the core, and what comes out of it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use syncline_contract::{ListEnd, Listed, Observation, Purpose, Rejected, TargetReport, Write};
+use syncline_model::guard::HoldId;
+use syncline_model::plan::Change;
+use syncline_model::{
+    EndpointName, Instance, InstanceKey, LinkName, ServiceKey, ServiceSet, Truth, View,
+};
+
+/// Something that happened.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// What the store knew of a source service before the start.
+    Remembered {
+        /// Where it was read.
+        endpoint: EndpointName,
+        /// Which service.
+        service: ServiceKey,
+        /// What was last seen of it.
+        set: Arc<ServiceSet>,
+    },
+    /// What the ledger says a link gave its target before the start.
+    Held {
+        /// Which link.
+        link: LinkName,
+        /// The service at the target.
+        service: ServiceKey,
+        /// What it was given.
+        set: Arc<ServiceSet>,
+        /// Whether it was confirmed lately enough to be taken up again at once.
+        fresh: bool,
+    },
+    /// All that was remembered has been told: begin.
+    Started,
+    /// A target was asked what it can do.
+    Described {
+        /// The link that writes to it.
+        link: LinkName,
+        /// What it said.
+        report: TargetReport,
+    },
+    /// A list gave a service.
+    Listed {
+        /// Which registry was listed.
+        endpoint: EndpointName,
+        /// The service.
+        listed: Listed,
+    },
+    /// A list ended.
+    ListEnded {
+        /// Which registry was listed.
+        endpoint: EndpointName,
+        /// What was read whole.
+        end: ListEnd,
+    },
+    /// A watch saw something.
+    Observed {
+        /// Which registry is watched.
+        endpoint: EndpointName,
+        /// What it saw.
+        observation: Observation,
+    },
+    /// A read of one service ended.
+    Read {
+        /// Which registry was read.
+        endpoint: EndpointName,
+        /// Which service.
+        service: ServiceKey,
+        /// What was seen.
+        view: View,
+        /// Instances that make no sense.
+        rejected: Vec<Rejected>,
+    },
+    /// What a write intends is on disk.
+    Stored {
+        /// The link that writes.
+        link: LinkName,
+        /// The service at the target.
+        service: ServiceKey,
+        /// Why it is not on disk, if it is not.
+        result: Result<(), Arc<str>>,
+    },
+    /// A write ended.
+    Applied {
+        /// The link that wrote.
+        link: LinkName,
+        /// The service at the target.
+        service: ServiceKey,
+        /// How it went.
+        result: Result<(), WriteError>,
+    },
+    /// Somebody asks for a look at everything: a timer, a schedule, an operator.
+    Trigger {
+        /// For one link, or for all.
+        link: Option<LinkName>,
+    },
+    /// An operator decides on a hold.
+    Decide {
+        /// Which hold.
+        hold: HoldId,
+        /// Whether its losses may go through.
+        approve: bool,
+    },
+    /// An operator stops a link's planning, or lets it go on.
+    Pause {
+        /// Which link.
+        link: LinkName,
+        /// Whether it is paused from now on.
+        paused: bool,
+    },
+    /// Time went by.
+    Tick,
+}
+
+/// Why a write did not go well.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct WriteError {
+    /// What went wrong, with its causes.
+    pub what: Arc<str>,
+    /// The least wait that the peer asked for.
+    pub retry_after: Option<Duration>,
+    /// Whether trying again without a change is of no use for a while.
+    pub hopeless: bool,
+}
+
+/// Something that has to be done.
+#[derive(Clone, Debug)]
+pub enum Effect {
+    /// List a registry.
+    List {
+        /// Which one.
+        endpoint: EndpointName,
+    },
+    /// Read one service.
+    Read {
+        /// Where.
+        endpoint: EndpointName,
+        /// Which service.
+        service: ServiceKey,
+        /// To what end.
+        purpose: Purpose,
+    },
+    /// Watch a service at a target by name from now on, or not any more.
+    Follow {
+        /// Where.
+        endpoint: EndpointName,
+        /// Which service.
+        service: ServiceKey,
+        /// Whether to begin or to end.
+        follow: bool,
+    },
+    /// Put something on disk.
+    Persist(Persist),
+    /// Write to a target.
+    Apply {
+        /// The link that writes.
+        link: LinkName,
+        /// What.
+        write: Write,
+    },
+    /// Tell the journal.
+    Tell(Box<Line>),
+    /// A link is in step for the first time since the start.
+    Settled {
+        /// Which link.
+        link: LinkName,
+    },
+}
+
+/// Something to put on disk.
+#[derive(Clone, Debug)]
+pub enum Persist {
+    /// What was seen of a source service.
+    Cache {
+        /// Where.
+        endpoint: EndpointName,
+        /// Which service.
+        service: ServiceKey,
+        /// With whose eyes.
+        truth: Truth,
+        /// What; empty to forget it.
+        set: Arc<ServiceSet>,
+    },
+    /// What a link is about to give its target.
+    Intend {
+        /// Which link.
+        link: LinkName,
+        /// To which endpoint.
+        target: EndpointName,
+        /// The service at the target.
+        service: ServiceKey,
+        /// What it is given.
+        accepted: Arc<ServiceSet>,
+        /// What it was given before and is not any more; until the write is
+        /// confirmed it may still be there.
+        going: Vec<Instance>,
+        /// Whether [`Event::Stored`] is waited for before the write begins.
+        before_write: bool,
+    },
+    /// What a link's target has confirmed.
+    Confirm {
+        /// Which link.
+        link: LinkName,
+        /// To which endpoint.
+        target: EndpointName,
+        /// The service at the target.
+        service: ServiceKey,
+        /// What it was given; empty to forget it.
+        held: Arc<ServiceSet>,
+    },
+}
+
+impl Persist {
+    /// The write that waits for this to be on disk.
+    pub fn awaited(&self) -> Option<(LinkName, ServiceKey)> {
+        match self {
+            Self::Intend {
+                link,
+                service,
+                before_write: true,
+                ..
+            } => Some((link.clone(), service.clone())),
+            Self::Intend { .. } | Self::Cache { .. } | Self::Confirm { .. } => None,
+        }
+    }
+}
+
+/// One line of the journal: what was done to what, and why.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Line {
+    /// The link it is about.
+    pub link: LinkName,
+    /// What happened.
+    pub happening: Happening,
+    /// The endpoint it happened at, where it is about one.
+    pub endpoint: Option<EndpointName>,
+    /// The service at the target.
+    pub service: Option<ServiceKey>,
+    /// The instance at the target.
+    pub instance: Option<InstanceKey>,
+    /// The change that is about to be written.
+    pub change: Option<Change>,
+    /// The endpoint whose view it follows from.
+    pub source: Option<EndpointName>,
+    /// With whose eyes that was seen.
+    pub truth: Option<Truth>,
+    /// Why, and from what to what, for people.
+    pub detail: String,
+}
+
+impl Line {
+    /// A line that says only what happened on a link; the rest is filled in.
+    pub(super) fn new(link: &LinkName, happening: Happening, detail: impl Into<String>) -> Self {
+        Self {
+            link: link.clone(),
+            happening,
+            endpoint: None,
+            service: None,
+            instance: None,
+            change: None,
+            source: None,
+            truth: None,
+            detail: detail.into(),
+        }
+    }
+
+    /// The same line, about a service.
+    pub(super) fn about(mut self, service: &ServiceKey) -> Self {
+        self.service = Some(service.clone());
+        self
+    }
+}
+
+/// The kinds of journal lines.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Happening {
+    /// A change is about to be written.
+    Intent,
+    /// A write was confirmed.
+    Applied,
+    /// A write failed.
+    Failed,
+    /// The guard holds losses.
+    Held,
+    /// A hold ended.
+    Released,
+    /// A native stands where our copy would.
+    Shadowed,
+    /// The native left.
+    Unshadowed,
+    /// An instance is left out because it makes no sense or cannot be carried.
+    Quarantined,
+    /// A source cannot be read.
+    SourceLost,
+    /// A source can be read again.
+    SourceFound,
+    /// An operator stopped the link's planning.
+    Paused,
+    /// An operator let it go on.
+    Resumed,
+}

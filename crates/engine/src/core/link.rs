@@ -1,0 +1,386 @@
+//! One link's state: what it gives its target, service by service, and what
+//! waits for what.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use syncline_contract::{Coverage, TargetReport, Unavailable};
+use syncline_model::desire::{Rules, unmarked};
+use syncline_model::guard::{Guard, HoldId, Settings};
+use syncline_model::plan::{Change, Missing, RemovalPolicy, UnavailableAs};
+use syncline_model::{
+    EndpointName, Identity, Instance, InstanceKey, LinkName, Moment, ServiceKey, ServiceSet, Truth,
+    View,
+};
+
+use super::reader::Reader;
+use super::status::{HoldStatus, Problem};
+
+/// What a link is to do, as configured.
+#[derive(Debug)]
+pub struct LinkRules {
+    /// Its name.
+    pub name: LinkName,
+    /// Where it reads.
+    pub from: EndpointName,
+    /// Where it writes.
+    pub to: EndpointName,
+    /// Whether the target is a registry that can be read, so that natives and
+    /// drift are seen.
+    pub target_is_read: bool,
+    /// What it selects and how that is named at the target.
+    pub rules: Rules,
+    /// What happens to what went away.
+    pub removal: RemovalPolicy,
+    /// When a plan removes too much.
+    pub guard: Settings,
+    /// Whether it follows changes as they come; else it plans only after a
+    /// trigger.
+    pub realtime: bool,
+}
+
+/// One link's state.
+#[derive(Debug)]
+pub(super) struct Link {
+    pub(super) rules: LinkRules,
+    /// What holds a plan that removes too much.
+    pub(super) guard: Guard,
+    /// How many instances of all services are in use at the target.
+    in_use: u64,
+    services: BTreeMap<ServiceKey, LinkService>,
+    /// Source services whose name differs at the target, by their own name.
+    renamed: BTreeMap<ServiceKey, ServiceKey>,
+    /// Services that could not be planned yet.
+    waiting: BTreeSet<ServiceKey>,
+    /// What the target said of itself.
+    pub(super) report: Option<TargetReport>,
+    /// With whose eyes the whole scope was read, once it was.
+    pub(super) truth: Option<Truth>,
+    /// Whether everything that the first list showed has been planned.
+    pub(super) settled: bool,
+    pub(super) paused: bool,
+    triggered: bool,
+    /// Whether plans may be made now, for a link that is not realtime.
+    open: bool,
+}
+
+/// What a link gives its target for one service.
+#[derive(Debug)]
+pub(super) struct LinkService {
+    /// The source services that make it up.
+    pub(super) from: BTreeSet<ServiceKey>,
+    /// What the target was given, as far as it confirmed.
+    pub(super) held: Arc<ServiceSet>,
+    /// Whether that is held by this run, and not only remembered.
+    pub(super) live: bool,
+    /// Whether it was confirmed so lately that it is taken up again unseen.
+    pub(super) fresh: bool,
+    /// Since when parts of it have been gone from the source.
+    pub(super) missing: Missing,
+    /// The write under way.
+    pub(super) writing: Option<Writing>,
+    /// Writes that failed one after another.
+    pub(super) failures: u32,
+    /// Why the last write failed.
+    pub(super) failure: Option<Arc<str>>,
+    /// No write before this moment.
+    pub(super) not_before: Option<Moment>,
+    /// Instances that are not copied because a native stands there.
+    pub(super) shadowed: Vec<InstanceKey>,
+    /// Instances that are left out, and why.
+    pub(super) left_out: Vec<Problem>,
+    /// What the guard holds of it.
+    pub(super) hold: Option<HoldId>,
+    /// Whether it is watched at the target by name.
+    pub(super) followed: bool,
+}
+
+/// A write under way.
+#[derive(Debug)]
+pub(super) struct Writing {
+    /// What the target is being given.
+    pub(super) accepted: Arc<ServiceSet>,
+    /// How that differs from what it was given before.
+    pub(super) changes: Arc<[Change]>,
+    /// Whether it still waits for the store.
+    pub(super) stored: bool,
+    /// Something happened meanwhile: plan again afterwards.
+    pub(super) again: bool,
+}
+
+impl LinkService {
+    fn new() -> Self {
+        Self {
+            from: BTreeSet::new(),
+            held: ServiceSet::empty(),
+            live: true,
+            fresh: false,
+            missing: Missing::new(),
+            writing: None,
+            failures: 0,
+            failure: None,
+            not_before: None,
+            shadowed: Vec::new(),
+            left_out: Vec::new(),
+            hold: None,
+            followed: false,
+        }
+    }
+
+    /// The target confirmed that it holds this set.
+    fn confirm(&mut self, held: Arc<ServiceSet>) {
+        self.held = held;
+        self.live = true;
+        self.failures = 0;
+        self.failure = None;
+    }
+
+    /// What this link gave the target at the place of an instance that stands
+    /// there with the same content, whether or not the registry kept the mark.
+    pub(super) fn wrote(&self, shown: &Instance) -> Option<&Instance> {
+        let writing = self.writing.as_ref().map(|writing| &writing.accepted);
+        let same = |given: &&Instance| {
+            let unmarked = |i: &Instance| Instance {
+                metadata: unmarked(&i.metadata),
+                ..i.clone()
+            };
+            !unmarked(given).content_differs(&unmarked(shown))
+        };
+        [Some(&self.held), writing]
+            .into_iter()
+            .flatten()
+            .flat_map(|set| set.get(&shown.key))
+            .find(same)
+    }
+
+    pub(super) fn problems(&self, service: &ServiceKey) -> Vec<Problem> {
+        let failing = self.failure.iter().map(|what| Problem {
+            service: service.clone(),
+            instance: None,
+            what: format!("cannot be written ({} tries): {what}", self.failures),
+        });
+        failing.chain(self.left_out.iter().cloned()).collect()
+    }
+
+    /// Whether nothing is left to remember.
+    fn is_idle(&self) -> bool {
+        self.from.is_empty() && self.held.is_empty() && self.writing.is_none()
+    }
+}
+
+impl Link {
+    pub(super) fn new(rules: LinkRules) -> Self {
+        Self {
+            open: rules.realtime,
+            guard: Guard::new(rules.name.clone(), rules.guard),
+            in_use: 0,
+            rules,
+            services: BTreeMap::new(),
+            renamed: BTreeMap::new(),
+            waiting: BTreeSet::new(),
+            report: None,
+            truth: None,
+            settled: false,
+            paused: false,
+            triggered: true,
+        }
+    }
+
+    pub(super) fn described(&mut self, report: TargetReport) {
+        self.report = Some(report);
+    }
+
+    pub(super) fn identity(&self) -> Identity {
+        self.report
+            .as_ref()
+            .map_or(Identity::AddressAndCluster, |report| report.identity)
+    }
+
+    pub(super) fn unavailable(&self) -> UnavailableAs {
+        match self.report.as_ref().map(|report| report.unavailable) {
+            Some(Unavailable::Weight) => UnavailableAs::Weight,
+            Some(Unavailable::WeightAndHealth) | None => UnavailableAs::WeightAndHealth,
+        }
+    }
+
+    pub(super) fn services(&self) -> impl Iterator<Item = (&ServiceKey, &LinkService)> {
+        self.services.iter()
+    }
+
+    pub(super) fn service(&self, service: &ServiceKey) -> Option<&LinkService> {
+        self.services.get(service)
+    }
+
+    pub(super) fn service_mut(&mut self, service: &ServiceKey) -> Option<&mut LinkService> {
+        self.services.get_mut(service)
+    }
+
+    pub(super) fn has(&self, service: &ServiceKey) -> bool {
+        self.services.contains_key(service)
+    }
+
+    /// What the ledger says the target was given before the start.
+    pub(super) fn remember(&mut self, service: ServiceKey, held: Arc<ServiceSet>, fresh: bool) {
+        let state = self
+            .services
+            .entry(service)
+            .or_insert_with(LinkService::new);
+        self.in_use += held.in_use() as u64;
+        state.held = held;
+        state.live = false;
+        state.fresh = fresh;
+    }
+
+    /// The target confirmed what it was given.
+    pub(super) fn confirm(&mut self, service: &ServiceKey, held: Arc<ServiceSet>) {
+        let Some(state) = self.services.get_mut(service) else {
+            return;
+        };
+        self.in_use = self.in_use + held.in_use() as u64 - state.held.in_use() as u64;
+        state.confirm(held);
+        if state.is_idle() {
+            self.services.remove(service);
+        }
+    }
+
+    /// How many instances of all services are in use at the target.
+    pub(super) fn in_use(&self) -> u64 {
+        self.in_use
+    }
+
+    /// A source service is there: where it belongs at the target, if it is in
+    /// the link's scope.
+    pub(super) fn contribute(&mut self, source: &ServiceKey) -> Option<ServiceKey> {
+        if !self.rules.rules.scope.selects(source) {
+            return None;
+        }
+        let target = match self.renamed.get(source) {
+            Some(target) => target.clone(),
+            None => {
+                let target = self.rules.rules.mapping.map_service(source);
+                if target != *source {
+                    self.renamed.insert(source.clone(), target.clone());
+                }
+                target
+            }
+        };
+        self.services
+            .entry(target.clone())
+            .or_insert_with(LinkService::new)
+            .from
+            .insert(source.clone());
+        Some(target)
+    }
+
+    /// A source service has been gone for long and is forgotten.
+    pub(super) fn uncontribute(&mut self, source: &ServiceKey) {
+        let target = self
+            .renamed
+            .remove(source)
+            .unwrap_or_else(|| source.clone());
+        if let Some(state) = self.services.get_mut(&target) {
+            state.from.remove(source);
+            if state.is_idle() {
+                self.services.remove(&target);
+            }
+        }
+    }
+
+    /// The service at the target that a source service is part of, where the
+    /// target holds anything of it that is being missed.
+    pub(super) fn held_target(&self, source: &ServiceKey) -> Option<ServiceKey> {
+        let target = self.renamed.get(source).unwrap_or(source);
+        let state = self.services.get(target)?;
+        (!state.missing.is_empty() || state.hold.is_some()).then(|| target.clone())
+    }
+
+    /// The source services that make up a service of the target.
+    pub(super) fn sources(&self, service: &ServiceKey) -> Vec<ServiceKey> {
+        self.services
+            .get(service)
+            .map(|state| state.from.iter().cloned().collect())
+            .unwrap_or_default()
+    }
+
+    /// The source was listed: whether the whole scope could be read.
+    pub(super) fn source_listed(&mut self, reader: &Reader) {
+        let scope = &self.rules.rules.scope;
+        let mut mine = reader
+            .areas
+            .iter()
+            .filter(|area| {
+                let namespace = area.namespace.as_ref();
+                let group = area.group.as_ref();
+                namespace.is_none_or(|n| scope.selects_namespace(n))
+                    && group.is_none_or(|g| scope.selects_group(g))
+            })
+            .map(|area| match area.coverage {
+                Coverage::Complete(truth) => Some(truth),
+                Coverage::Partial(_) | Coverage::Suspect(_) | Coverage::Failed(_) => None,
+            })
+            .peekable();
+        self.truth = if mine.peek().is_none() {
+            None
+        } else {
+            mine.collect::<Option<Vec<Truth>>>()
+                .and_then(|truths| truths.into_iter().min())
+        };
+        if std::mem::take(&mut self.triggered) {
+            self.open = true;
+        }
+    }
+
+    /// An empty complete view, where the whole scope was read: the proof for
+    /// services that no source service makes up any more.
+    pub(super) fn nothing_there(&self) -> Option<View> {
+        self.truth
+            .map(|truth| View::Complete(truth, ServiceSet::empty()))
+    }
+
+    /// Held services that no source service makes up.
+    pub(super) fn orphans(&self) -> Vec<ServiceKey> {
+        self.services
+            .iter()
+            .filter(|(_, state)| state.from.is_empty())
+            .map(|(service, _)| service.clone())
+            .collect()
+    }
+
+    pub(super) fn triggered(&mut self) {
+        self.triggered = true;
+    }
+
+    /// Whether plans may be made now, as far as the strategy goes.
+    pub(super) fn is_open(&self) -> bool {
+        !self.paused && self.open
+    }
+
+    /// Everything that a trigger let through has been planned.
+    pub(super) fn close_unless_realtime(&mut self) {
+        self.open = self.rules.realtime;
+    }
+
+    pub(super) fn wait(&mut self, service: ServiceKey) {
+        self.waiting.insert(service);
+    }
+
+    pub(super) fn take_waiting(&mut self) -> BTreeSet<ServiceKey> {
+        std::mem::take(&mut self.waiting)
+    }
+
+    /// Services with a write under way or waiting for something.
+    pub(super) fn pending(&self) -> usize {
+        let waits = |state: &&LinkService| state.writing.is_some() || state.not_before.is_some();
+        self.waiting.len() + self.services.values().filter(waits).count()
+    }
+
+    pub(super) fn holds(&self, now: Moment) -> Vec<HoldStatus> {
+        self.guard
+            .holds()
+            .map(|hold| HoldStatus {
+                held_for: now.since(hold.since),
+                hold,
+            })
+            .collect()
+    }
+}

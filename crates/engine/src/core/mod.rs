@@ -1,0 +1,425 @@
+//! The engine's decisions as a state machine without I/O.
+//!
+//! [`Core::step`] takes what happened and the time, and says what has to be
+//! done. It reads no clock, draws no random number and iterates over nothing in
+//! hash order: the same events give the same effects. The shell turns effects
+//! into I/O and the outcome of I/O into events.
+//!
+//! * a [`reader`] per endpoint knows what each service looks like and how far
+//!   that can be trusted;
+//! * a [`link`] turns that into accepted sets, one service at a time: what is
+//!   dirty is planned when its turn comes, and nothing is written twice at once.
+
+mod event;
+mod link;
+mod preview;
+mod reader;
+mod status;
+mod timers;
+mod write;
+
+pub use event::{Effect, Event, Happening, Line, Persist, WriteError};
+pub use link::LinkRules;
+pub use preview::{LinkPreview, ServicePreview};
+pub use status::{EndpointStatus, HoldStatus, LinkState, LinkStatus, Problem, Status};
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use syncline_contract::{ListEnd, Listed, Observation, Purpose, Rejected};
+use syncline_model::{EndpointName, LinkName, Moment, ServiceKey, View};
+
+use link::Link;
+use reader::{Looked, Reader};
+use timers::{Timer, Timers};
+
+/// The engine's state.
+#[derive(Debug)]
+pub struct Core {
+    readers: BTreeMap<EndpointName, Reader>,
+    links: BTreeMap<LinkName, Link>,
+    dirty: BTreeSet<(LinkName, ServiceKey)>,
+    timers: Timers,
+    effects: Vec<Effect>,
+    started: bool,
+}
+
+impl Core {
+    /// A core for these links, knowing nothing yet.
+    pub fn new(links: impl IntoIterator<Item = LinkRules>) -> Self {
+        let links: BTreeMap<LinkName, Link> = links
+            .into_iter()
+            .map(|rules| (rules.name.clone(), Link::new(rules)))
+            .collect();
+        let read = links.values().flat_map(|link| {
+            let target = link.rules.target_is_read.then(|| link.rules.to.clone());
+            [Some(link.rules.from.clone()), target]
+        });
+        Self {
+            readers: read
+                .flatten()
+                .map(|name| (name, Reader::default()))
+                .collect(),
+            links,
+            dirty: BTreeSet::new(),
+            timers: Timers::default(),
+            effects: Vec::new(),
+            started: false,
+        }
+    }
+
+    /// Takes what happened and says what has to be done.
+    pub fn step(&mut self, now: Moment, event: Event) -> Vec<Effect> {
+        self.take(now, event);
+        self.run_timers(now);
+        self.plan_dirty(now);
+        std::mem::take(&mut self.effects)
+    }
+
+    /// When [`Event::Tick`] is due at the latest.
+    pub fn next_wake(&self) -> Option<Moment> {
+        self.timers.next()
+    }
+
+    fn take(&mut self, now: Moment, event: Event) {
+        match event {
+            Event::Remembered {
+                endpoint,
+                service,
+                set,
+            } => {
+                if let Some(reader) = self.readers.get_mut(&endpoint) {
+                    reader.remember(service, set);
+                }
+            }
+            Event::Held {
+                link,
+                service,
+                set,
+                fresh,
+            } => self.held(&link, service, set, fresh),
+            Event::Started => self.start(),
+            Event::Described { link, report } => {
+                if let Some(state) = self.links.get_mut(&link) {
+                    state.described(report);
+                    self.mark_all_dirty(&link);
+                }
+            }
+            Event::Listed { endpoint, listed } => self.listed(now, &endpoint, listed),
+            Event::ListEnded { endpoint, end } => self.list_ended(now, &endpoint, end),
+            Event::Observed {
+                endpoint,
+                observation,
+            } => self.observed(now, &endpoint, observation),
+            Event::Read {
+                endpoint,
+                service,
+                view,
+                rejected,
+            } => self.read(now, &endpoint, &service, view, rejected),
+            Event::Stored {
+                link,
+                service,
+                result,
+            } => self.stored(now, &link, &service, result),
+            Event::Applied {
+                link,
+                service,
+                result,
+            } => self.applied(now, &link, &service, result),
+            Event::Trigger { link } => self.trigger(link.as_ref()),
+            Event::Decide { hold, approve } => self.decide(hold, approve),
+            Event::Pause { link, paused } => {
+                if let Some(state) = self.links.get_mut(&link) {
+                    state.paused = paused;
+                    self.mark_all_dirty(&link);
+                }
+            }
+            Event::Tick => {}
+        }
+    }
+
+    /// All that was remembered is known: contributions are found again by
+    /// mapping what the cache names, and everything is listed.
+    fn start(&mut self) {
+        self.started = true;
+        for (endpoint, reader) in &self.readers {
+            for (service, _) in reader.services() {
+                for link in self
+                    .links
+                    .values_mut()
+                    .filter(|l| l.rules.from == *endpoint)
+                {
+                    link.contribute(service);
+                }
+            }
+        }
+        let endpoints: Vec<_> = self.readers.keys().cloned().collect();
+        for endpoint in endpoints {
+            self.want_list(&endpoint);
+        }
+        let links: Vec<_> = self.links.keys().cloned().collect();
+        for link in links {
+            self.mark_all_dirty(&link);
+        }
+    }
+
+    fn listed(&mut self, now: Moment, endpoint: &EndpointName, listed: Listed) {
+        let Some(reader) = self.readers.get_mut(endpoint) else {
+            return;
+        };
+        let service = listed.service;
+        let looked = reader.look(&service, listed.view, listed.rejected, true, now);
+        self.looked(now, endpoint, &service, looked);
+    }
+
+    fn observed(&mut self, now: Moment, endpoint: &EndpointName, observation: Observation) {
+        let Some(reader) = self.readers.get_mut(endpoint) else {
+            return;
+        };
+        match observation {
+            Observation::Content {
+                service,
+                view,
+                rejected,
+            } => {
+                let looked = reader.look(&service, view, rejected, false, now);
+                self.looked(now, endpoint, &service, looked);
+            }
+            Observation::Look(service) => {
+                let looked = reader.hint(&service);
+                self.looked(now, endpoint, &service, looked);
+            }
+            Observation::LookAtAll => self.want_list(endpoint),
+            Observation::Up => {
+                if reader.down.take().is_some() {
+                    self.tell_links(endpoint, Happening::SourceFound, "it answers again");
+                    self.want_list(endpoint);
+                }
+            }
+            Observation::Down(why) => {
+                if reader.down.replace(why.clone()).is_none() {
+                    self.tell_links(endpoint, Happening::SourceLost, &why);
+                }
+            }
+        }
+    }
+
+    fn read(
+        &mut self,
+        now: Moment,
+        endpoint: &EndpointName,
+        service: &ServiceKey,
+        view: View,
+        rejected: Vec<Rejected>,
+    ) {
+        let Some(reader) = self.readers.get_mut(endpoint) else {
+            return;
+        };
+        let looked = reader.read(service, view, rejected, now);
+        self.looked(now, endpoint, service, looked);
+        // A removal that the guard holds counts complete views, also those
+        // that show what the one before showed.
+        for link in self.links.values().filter(|l| l.rules.from == *endpoint) {
+            if let Some(target) = link.held_target(service) {
+                self.dirty.insert((link.rules.name.clone(), target));
+            }
+        }
+    }
+
+    fn looked(
+        &mut self,
+        now: Moment,
+        endpoint: &EndpointName,
+        service: &ServiceKey,
+        looked: Looked,
+    ) {
+        if let Some(purpose) = looked.read {
+            self.effects.push(Effect::Read {
+                endpoint: endpoint.clone(),
+                service: service.clone(),
+                purpose,
+            });
+        }
+        if let Some(wait) = looked.retry {
+            let timer = Timer::Read(endpoint.clone(), service.clone());
+            self.timers.set(timer, now + wait);
+        }
+        if looked.changed {
+            self.changed(endpoint, service);
+        }
+    }
+
+    /// A service's content is not what it was: every link that reads or writes
+    /// it has to plan.
+    fn changed(&mut self, endpoint: &EndpointName, service: &ServiceKey) {
+        let known = self
+            .readers
+            .get(endpoint)
+            .and_then(|reader| reader.get(service));
+        let mut selected = false;
+        for link in self.links.values_mut() {
+            if link.rules.from == *endpoint
+                && let Some(target) = link.contribute(service)
+            {
+                self.dirty.insert((link.rules.name.clone(), target));
+                selected = true;
+            }
+            if link.rules.to == *endpoint && link.has(service) {
+                self.dirty
+                    .insert((link.rules.name.clone(), service.clone()));
+            }
+        }
+        if selected && let Some((truth, set)) = known.and_then(|known| known.view.complete()) {
+            self.effects.push(Effect::Persist(Persist::Cache {
+                endpoint: endpoint.clone(),
+                service: service.clone(),
+                truth,
+                set: set.clone(),
+            }));
+        }
+    }
+
+    fn list_ended(&mut self, now: Moment, endpoint: &EndpointName, end: ListEnd) {
+        let Some(reader) = self.readers.get_mut(endpoint) else {
+            return;
+        };
+        let first = !reader.listed();
+        let ended = reader.end_list(end, now);
+        for service in &ended.forget {
+            reader.forget(service);
+        }
+        for (service, purpose) in ended.read {
+            self.effects.push(Effect::Read {
+                endpoint: endpoint.clone(),
+                service,
+                purpose,
+            });
+        }
+        if let Some(wait) = ended.retry {
+            self.timers.set(Timer::List(endpoint.clone()), now + wait);
+        }
+        if ended.again {
+            self.want_list(endpoint);
+        }
+        for service in ended.forget {
+            self.forgotten(endpoint, &service);
+        }
+        let reader = &self.readers[endpoint];
+        let mut opened = Vec::new();
+        for link in self.links.values_mut() {
+            if link.rules.from == *endpoint {
+                link.source_listed(reader);
+                for orphan in link.orphans() {
+                    self.dirty.insert((link.rules.name.clone(), orphan));
+                }
+                opened.push(link.rules.name.clone());
+            } else if link.rules.to == *endpoint && first {
+                opened.push(link.rules.name.clone());
+            }
+        }
+        for link in opened {
+            self.open(&link);
+        }
+    }
+
+    /// A list went through: what waited for it is planned.
+    fn open(&mut self, link: &LinkName) {
+        if let Some(state) = self.links.get_mut(link) {
+            for service in state.take_waiting() {
+                self.dirty.insert((link.clone(), service));
+            }
+        }
+    }
+
+    fn forgotten(&mut self, endpoint: &EndpointName, service: &ServiceKey) {
+        for link in self.links.values_mut() {
+            if link.rules.from == *endpoint {
+                link.uncontribute(service);
+            }
+        }
+    }
+
+    fn trigger(&mut self, only: Option<&LinkName>) {
+        let mut endpoints = BTreeSet::new();
+        for link in self.links.values_mut() {
+            if only.is_none_or(|name| *name == link.rules.name) {
+                link.triggered();
+                endpoints.insert(link.rules.from.clone());
+                if link.rules.target_is_read {
+                    endpoints.insert(link.rules.to.clone());
+                }
+            }
+        }
+        for endpoint in endpoints {
+            self.want_list(&endpoint);
+        }
+    }
+
+    fn want_list(&mut self, endpoint: &EndpointName) {
+        if let Some(reader) = self.readers.get_mut(endpoint)
+            && reader.want_list()
+        {
+            self.timers.clear(&Timer::List(endpoint.clone()));
+            self.effects.push(Effect::List {
+                endpoint: endpoint.clone(),
+            });
+        }
+    }
+
+    fn mark_all_dirty(&mut self, link: &LinkName) {
+        if let Some(state) = self.links.get(link) {
+            let services = state.services().map(|(service, _)| service.clone());
+            self.dirty
+                .extend(services.map(|service| (link.clone(), service)));
+        }
+    }
+
+    fn run_timers(&mut self, now: Moment) {
+        while let Some(timer) = self.timers.due(now) {
+            match timer {
+                Timer::List(endpoint) => self.want_list(&endpoint),
+                Timer::Read(endpoint, service) => {
+                    if let Some(reader) = self.readers.get_mut(&endpoint) {
+                        let looked = reader.retry(&service);
+                        self.looked(now, &endpoint, &service, looked);
+                    }
+                }
+                Timer::Confirm(link, service) => self.confirm_hold(&link, &service),
+                Timer::Plan(link, service) => {
+                    self.dirty.insert((link, service));
+                }
+            }
+        }
+    }
+
+    /// A hold asks for another complete view of what it is about.
+    fn confirm_hold(&mut self, link: &LinkName, service: &ServiceKey) {
+        let Some(state) = self.links.get(link) else {
+            return;
+        };
+        let from = state.rules.from.clone();
+        let sources = state.sources(service);
+        if sources.is_empty() {
+            self.want_list(&from);
+        }
+        for source in sources {
+            if let Some(reader) = self.readers.get_mut(&from)
+                && reader.want_confirmation(&source)
+            {
+                self.effects.push(Effect::Read {
+                    endpoint: from.clone(),
+                    service: source,
+                    purpose: Purpose::ConfirmRemoval,
+                });
+            }
+        }
+    }
+
+    fn tell_links(&mut self, endpoint: &EndpointName, happening: Happening, detail: &str) {
+        for link in self.links.values().filter(|l| l.rules.from == *endpoint) {
+            let mut line = Line::new(&link.rules.name, happening, detail);
+            line.endpoint = Some(endpoint.clone());
+            self.effects.push(Effect::Tell(Box::new(line)));
+        }
+    }
+}

@@ -1,0 +1,439 @@
+//! What is known of one registry: a view per service, and what is being done
+//! to know it better.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use syncline_contract::{Area, Coverage, ListEnd, Purpose, Rejected};
+use syncline_model::merge::{merge, replace};
+use syncline_model::{Instance, InstanceKey, Moment, ServiceKey, ServiceSet, Truth, View};
+use xxhash_rust::xxh3::xxh3_64_with_seed;
+
+/// The wait before a failed read or list is tried again, doubled each time.
+const FIRST_RETRY: Duration = Duration::from_secs(1);
+/// The longest such wait.
+const LAST_RETRY: Duration = Duration::from_secs(30);
+
+/// What is known of one registry.
+#[derive(Debug, Default)]
+pub(super) struct Reader {
+    services: BTreeMap<ServiceKey, Known>,
+    /// How many instances answer at each address, by a hash of it: for telling
+    /// whether what left one service is shown under another.
+    addresses: HashMap<u64, u32>,
+    round: u64,
+    listing: Listing,
+    list_failures: u32,
+    /// How the last list ended; empty before the first.
+    pub(super) areas: Vec<Area>,
+    /// When the last list ended that was complete everywhere.
+    pub(super) complete_at: Option<Moment>,
+    /// Why the registry does not answer, while it does not.
+    pub(super) down: Option<Arc<str>>,
+}
+
+/// What is known of one service.
+#[derive(Debug)]
+pub(super) struct Known {
+    /// The last look.
+    pub(super) view: View,
+    /// What the last looks together say is there. Unlike the view, it also
+    /// stands while a look failed, and from the store before the first look.
+    pub(super) last: Arc<ServiceSet>,
+    /// Instances of the last look that make no sense.
+    pub(super) rejected: Vec<Rejected>,
+    /// When the last complete look was had.
+    pub(super) seen_at: Option<Moment>,
+    round: u64,
+    reading: Reading,
+    failures: u32,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+enum Listing {
+    #[default]
+    Idle,
+    Running {
+        again: bool,
+    },
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Reading {
+    Idle,
+    Running { again: Option<Purpose> },
+}
+
+/// What a look at a service means for the rest of the engine.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(super) struct Looked {
+    /// The content is not what it was: links have to plan.
+    pub(super) changed: bool,
+    /// The service has to be read.
+    pub(super) read: Option<Purpose>,
+    /// The service has to be read again after this wait.
+    pub(super) retry: Option<Duration>,
+}
+
+impl Known {
+    fn new(view: View, last: Arc<ServiceSet>) -> Self {
+        Self {
+            view,
+            last,
+            rejected: Vec::new(),
+            seen_at: None,
+            round: 0,
+            reading: Reading::Idle,
+            failures: 0,
+        }
+    }
+
+    fn unseen(last: Arc<ServiceSet>) -> Self {
+        Self::new(View::Failed("not read since the start".into()), last)
+    }
+
+    /// What may be said of the service now; `None` while nothing was seen of it
+    /// in this run. A look that failed leaves what was seen before, without the
+    /// power to remove anything.
+    pub(super) fn shown(&self) -> Option<View> {
+        match (&self.view, self.seen_at) {
+            (View::Failed(_), None) => None,
+            (View::Failed(why), Some(_)) => Some(View::Partial(self.last.clone(), why.clone())),
+            (view, _) => Some(view.clone()),
+        }
+    }
+
+    /// Takes over what was seen; whether that says anything new.
+    fn show(&mut self, truth: Truth, set: Arc<ServiceSet>) -> bool {
+        // A consumer's push may not lower what raw eyes told before: the set
+        // is completed from them, so the better truth stands.
+        let truth = match self.view {
+            View::Complete(before, _) => before.max(truth),
+            _ => truth,
+        };
+        let changed = self.view.complete().is_none() || *self.last != *set;
+        self.view = View::Complete(truth, Arc::clone(&set));
+        self.last = set;
+        changed
+    }
+
+    fn want_read(&mut self, purpose: Purpose) -> Option<Purpose> {
+        match &mut self.reading {
+            Reading::Idle => {
+                self.reading = Reading::Running { again: None };
+                Some(purpose)
+            }
+            Reading::Running { again } => {
+                // A confirmation is the stronger wish.
+                if *again != Some(Purpose::ConfirmRemoval) {
+                    *again = Some(purpose);
+                }
+                None
+            }
+        }
+    }
+}
+
+impl Reader {
+    /// What the store knew of a service.
+    pub(super) fn remember(&mut self, service: ServiceKey, set: Arc<ServiceSet>) {
+        self.count_addresses(&ServiceSet::empty(), &set);
+        self.services.insert(service, Known::unseen(set));
+    }
+
+    /// What is known of a service.
+    pub(super) fn get(&self, service: &ServiceKey) -> Option<&Known> {
+        self.services.get(service)
+    }
+
+    /// All known services, in order.
+    pub(super) fn services(&self) -> impl Iterator<Item = (&ServiceKey, &Known)> {
+        self.services.iter()
+    }
+
+    /// Whether a list has ended since the start, so that what is not known is
+    /// not there as far as the areas tell.
+    pub(super) fn listed(&self) -> bool {
+        !self.areas.is_empty()
+    }
+
+    /// Asks for a list; true when it has to be started now.
+    pub(super) fn want_list(&mut self) -> bool {
+        match &mut self.listing {
+            Listing::Idle => {
+                self.listing = Listing::Running { again: false };
+                self.round += 1;
+                true
+            }
+            Listing::Running { again } => {
+                *again = true;
+                false
+            }
+        }
+    }
+
+    /// A look at a service by list or push: additions and changes count at
+    /// once; what is not shown any more has to be confirmed by a read.
+    pub(super) fn look(
+        &mut self,
+        service: &ServiceKey,
+        view: View,
+        rejected: Vec<Rejected>,
+        listed: bool,
+        now: Moment,
+    ) -> Looked {
+        let known = self
+            .services
+            .entry(service.clone())
+            .or_insert_with(|| Known::unseen(ServiceSet::empty()));
+        if listed {
+            known.round = self.round;
+        }
+        known.rejected = rejected;
+        let Some((truth, seen)) = view.complete() else {
+            return Self::doubt(known, view);
+        };
+        known.failures = 0;
+        if known.view.complete().is_some() && **seen == *known.last {
+            known.seen_at = Some(now);
+            return Looked::default();
+        }
+        let seen = with_rejected(&known.last, seen, &known.rejected);
+        let merged = merge(&known.last, &seen, truth);
+        let read = (merged.missing)
+            .then(|| known.want_read(Purpose::ConfirmRemoval))
+            .flatten();
+        let before = Arc::clone(&known.last);
+        let changed = if merged.missing && known.seen_at.is_none() {
+            // What only the store remembers is not shown to links before a
+            // read has confirmed or denied it.
+            known.last = merged.set;
+            false
+        } else {
+            known.seen_at = Some(now);
+            known.show(truth, merged.set)
+        };
+        let after = Arc::clone(&known.last);
+        self.count_addresses(&before, &after);
+        Looked {
+            changed,
+            read,
+            retry: None,
+        }
+    }
+
+    /// A read of one service ended: what it does not show is gone.
+    pub(super) fn read(
+        &mut self,
+        service: &ServiceKey,
+        view: View,
+        rejected: Vec<Rejected>,
+        now: Moment,
+    ) -> Looked {
+        let Some(known) = self.services.get_mut(service) else {
+            return Looked::default();
+        };
+        let before = Arc::clone(&known.last);
+        let again = match std::mem::replace(&mut known.reading, Reading::Idle) {
+            Reading::Running { again } => again,
+            Reading::Idle => None,
+        };
+        known.rejected = rejected;
+        let mut looked = match view.complete() {
+            Some((truth, seen)) => {
+                known.failures = 0;
+                known.seen_at = Some(now);
+                let seen = with_rejected(&known.last, seen, &known.rejected);
+                let set = replace(&known.last, &seen);
+                let changed = known.show(truth, set);
+                // A read is worth its own truth, also when that is less than before.
+                known.view = View::Complete(truth, Arc::clone(&known.last));
+                Looked {
+                    changed,
+                    ..Looked::default()
+                }
+            }
+            None => Self::doubt(known, view),
+        };
+        if let Some(purpose) = again {
+            looked.read = known.want_read(purpose);
+            looked.retry = None;
+        }
+        let after = Arc::clone(&known.last);
+        self.count_addresses(&before, &after);
+        looked
+    }
+
+    /// Asks for one more complete look at a service; true when a read has to be
+    /// started now.
+    pub(super) fn want_confirmation(&mut self, service: &ServiceKey) -> bool {
+        self.services
+            .get_mut(service)
+            .is_some_and(|known| known.want_read(Purpose::ConfirmRemoval).is_some())
+    }
+
+    /// Whether nothing is being listed or read.
+    pub(super) fn is_quiet(&self) -> bool {
+        let idle = |known: &Known| known.reading == Reading::Idle;
+        self.listing == Listing::Idle && self.services.values().all(idle)
+    }
+
+    /// Whether a service other than this one shows an instance at the address.
+    pub(super) fn shows_elsewhere(&self, service: &ServiceKey, key: &InstanceKey) -> bool {
+        let hash = address_hash(key);
+        let here = |known: &Known| {
+            let instances = known.last.instances().iter();
+            instances.filter(|i| i.key.same_address(key)).count()
+        };
+        let own = self.services.get(service).map_or(0, here);
+        let all = self.addresses.get(&hash).copied().unwrap_or(0);
+        // The hash only spares the search, which is long, where it is in vain.
+        all as usize > own
+            && self
+                .services
+                .iter()
+                .any(|(other, known)| other != service && here(known) > 0)
+    }
+
+    fn count_addresses(&mut self, before: &Arc<ServiceSet>, after: &Arc<ServiceSet>) {
+        if Arc::ptr_eq(before, after) {
+            return;
+        }
+        for instance in after.instances() {
+            *self
+                .addresses
+                .entry(address_hash(&instance.key))
+                .or_insert(0) += 1;
+        }
+        for instance in before.instances() {
+            let hash = address_hash(&instance.key);
+            if let Some(count) = self.addresses.get_mut(&hash) {
+                *count -= 1;
+                if *count == 0 {
+                    self.addresses.remove(&hash);
+                }
+            }
+        }
+    }
+
+    /// Somebody hints that a service is not what it was.
+    pub(super) fn hint(&mut self, service: &ServiceKey) -> Looked {
+        let known = self
+            .services
+            .entry(service.clone())
+            .or_insert_with(|| Known::unseen(ServiceSet::empty()));
+        Looked {
+            read: known.want_read(Purpose::Refresh),
+            ..Looked::default()
+        }
+    }
+
+    /// A failed look is tried again, since what is not shown might be gone.
+    pub(super) fn retry(&mut self, service: &ServiceKey) -> Looked {
+        let Some(known) = self.services.get_mut(service) else {
+            return Looked::default();
+        };
+        Looked {
+            read: known.want_read(Purpose::ConfirmRemoval),
+            ..Looked::default()
+        }
+    }
+
+    fn doubt(known: &mut Known, view: View) -> Looked {
+        known.failures = known.failures.saturating_add(1);
+        known.view = view;
+        Looked {
+            // Links have to know that nothing may be removed for now, which
+            // they see when they plan for another reason.
+            changed: false,
+            read: None,
+            retry: Some(backoff(known.failures)),
+        }
+    }
+
+    /// A list ended: what belongs to a complete area and was not listed is to
+    /// be confirmed gone.
+    pub(super) fn end_list(&mut self, end: ListEnd, now: Moment) -> EndedList {
+        let mut ended = EndedList::default();
+        if let Listing::Running { again } = std::mem::take(&mut self.listing) {
+            ended.again = again;
+        }
+        for (service, known) in &mut self.services {
+            let unlisted = known.round < self.round;
+            if unlisted && end.areas.iter().any(|area| proves_absence(area, service)) {
+                if known.last.is_empty() && known.view.complete().is_some() {
+                    ended.forget.push(service.clone());
+                } else if let Some(purpose) = known.want_read(Purpose::ConfirmRemoval) {
+                    ended.read.push((service.clone(), purpose));
+                }
+            }
+        }
+        if end.areas.iter().all(|a| a.coverage.doubt().is_none()) {
+            self.complete_at = Some(now);
+        }
+        let failed = end.areas.is_empty() || end.areas.iter().any(failed);
+        self.list_failures = if failed { self.list_failures + 1 } else { 0 };
+        ended.retry = failed.then(|| backoff(self.list_failures));
+        self.areas = end.areas;
+        ended
+    }
+
+    /// Drops a service that is gone and that nobody needs any more.
+    pub(super) fn forget(&mut self, service: &ServiceKey) {
+        if let Some(known) = self.services.remove(service) {
+            self.count_addresses(&known.last, &ServiceSet::empty());
+        }
+    }
+}
+
+/// What follows from a list that ended.
+#[derive(Debug, Default)]
+pub(super) struct EndedList {
+    /// Services whose absence has to be confirmed.
+    pub(super) read: Vec<(ServiceKey, Purpose)>,
+    /// Services that are known to be gone and were not seen again.
+    pub(super) forget: Vec<ServiceKey>,
+    /// Somebody asked for another list meanwhile.
+    pub(super) again: bool,
+    /// A part could not be read: list again after this wait.
+    pub(super) retry: Option<Duration>,
+}
+
+/// What was seen, and what was known of instances that now make no sense:
+/// nonsense is no proof that an instance is gone.
+fn with_rejected(
+    last: &ServiceSet,
+    seen: &Arc<ServiceSet>,
+    rejected: &[Rejected],
+) -> Arc<ServiceSet> {
+    if rejected.is_empty() {
+        return Arc::clone(seen);
+    }
+    let spoilt = |instance: &&Instance| {
+        let address = instance.key.address();
+        seen.get(&instance.key).is_empty() && rejected.iter().any(|r| r.what == address)
+    };
+    let kept = last.instances().iter().filter(spoilt);
+    Arc::new(ServiceSet::new(
+        seen.instances().iter().chain(kept).cloned().collect(),
+    ))
+}
+
+fn address_hash(key: &InstanceKey) -> u64 {
+    xxh3_64_with_seed(key.host.as_str().as_bytes(), u64::from(key.port.get()))
+}
+
+fn proves_absence(area: &Area, service: &ServiceKey) -> bool {
+    matches!(area.coverage, Coverage::Complete(_)) && area.holds(service)
+}
+
+fn failed(area: &Area) -> bool {
+    matches!(area.coverage, Coverage::Failed(_) | Coverage::Suspect(_))
+}
+
+fn backoff(failures: u32) -> Duration {
+    FIRST_RETRY
+        .saturating_mul(1 << failures.saturating_sub(1).min(5))
+        .min(LAST_RETRY)
+}

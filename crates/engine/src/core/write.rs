@@ -1,0 +1,643 @@
+//! From a dirty service to a confirmed write: plan, guard, store, apply.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use syncline_contract::Write;
+use syncline_model::desire::Finding;
+use syncline_model::guard::{Guard, HoldId, Look, Offer, Verdict};
+use syncline_model::ownership::Path;
+use syncline_model::plan::{self, Change, Inputs, Losses, Natives, Plan};
+use syncline_model::{
+    EndpointName, Instance, InstanceKey, LinkName, Moment, ServiceKey, ServiceSet, Truth, View,
+};
+
+use super::link::{Link, LinkRules, LinkService, Writing};
+use super::status::Problem;
+use super::timers::Timer;
+use super::{Core, Effect, Happening, Line, Persist, WriteError};
+
+/// The wait before a failed write is tried again, doubled each time.
+const FIRST_RETRY: Duration = Duration::from_millis(500);
+/// The longest such wait.
+const LAST_RETRY: Duration = Duration::from_secs(60);
+/// The least wait after a write that will fail again unless something changes.
+const HOPELESS_RETRY: Duration = Duration::from_secs(30);
+
+/// What would be done for a service, before the guard has judged it.
+pub(super) struct Draft {
+    passing: Plan,
+    /// The same with losses held; none where there are none.
+    held: Option<Plan>,
+    left_out: Vec<Problem>,
+    look: Look,
+    offer: Offer,
+}
+
+/// What is done for a service.
+pub(super) struct Decision {
+    pub(super) plan: Plan,
+    pub(super) left_out: Vec<Problem>,
+    pub(super) verdict: Verdict,
+}
+
+impl Draft {
+    /// Lets the guard judge.
+    pub(super) fn judged(self, service: &ServiceKey, guard: &mut Guard) -> Decision {
+        let verdict = guard.judge(&self.look, service, &self.offer);
+        let plan = match (&verdict, self.held) {
+            (Verdict::Hold(_), Some(held)) => held,
+            _ => self.passing,
+        };
+        Decision {
+            plan,
+            left_out: self.left_out,
+            verdict,
+        }
+    }
+}
+
+impl Core {
+    /// Plans every dirty service that can be planned now.
+    pub(super) fn plan_dirty(&mut self, now: Moment) {
+        if !self.started {
+            return;
+        }
+        while let Some((link, service)) = self.dirty.pop_first() {
+            self.plan_service(now, &link, &service);
+        }
+        for name in self.links.keys().cloned().collect::<Vec<_>>() {
+            self.settle(&name);
+        }
+    }
+
+    /// A link is settled once what its first list showed has been planned.
+    fn settle(&mut self, name: &LinkName) {
+        let Some(link) = self.links.get_mut(name) else {
+            return;
+        };
+        let listed = self.readers[&link.rules.from].listed();
+        if !link.settled && listed && link.is_open() && link.report.is_some() {
+            link.settled = true;
+            self.effects.push(Effect::Settled { link: name.clone() });
+        }
+        link.close_unless_realtime();
+    }
+
+    fn plan_service(&mut self, now: Moment, name: &LinkName, service: &ServiceKey) {
+        let Some(link) = self.links.get(name) else {
+            return;
+        };
+        let Some(state) = link.service(service) else {
+            return;
+        };
+        if state.writing.is_some() {
+            self.update_service(name, service, |state| {
+                if let Some(writing) = &mut state.writing {
+                    writing.again = true;
+                }
+            });
+            return;
+        }
+        if let Some(moment) = state.not_before.filter(|moment| *moment > now) {
+            self.timers
+                .set(Timer::Plan(name.clone(), service.clone()), moment);
+            return;
+        }
+        if !self.may_plan(link) {
+            self.take_up_or_wait(name, service);
+            return;
+        }
+        let Some(draft) = self.draft(now, link, service) else {
+            self.take_up_or_wait(name, service);
+            return;
+        };
+        if let Some(link) = self.links.get_mut(name) {
+            let decision = draft.judged(service, &mut link.guard);
+            self.carry_out(now, name, service, decision);
+        }
+    }
+
+    /// Whether all that a plan looks at has been seen.
+    pub(super) fn may_plan(&self, link: &Link) -> bool {
+        let natives_known = !link.rules.target_is_read || self.readers[&link.rules.to].listed();
+        link.is_open() && link.report.is_some() && natives_known
+    }
+
+    /// A service that cannot be planned yet: what the ledger confirmed lately
+    /// is taken up again at once, the rest waits.
+    fn take_up_or_wait(&mut self, name: &LinkName, service: &ServiceKey) {
+        let Some(link) = self.links.get_mut(name) else {
+            return;
+        };
+        link.wait(service.clone());
+        if link.report.is_none() || link.paused {
+            return;
+        }
+        if let Some(state) = link.service_mut(service)
+            && !state.live
+            && state.fresh
+            && !state.held.is_empty()
+        {
+            let held = Arc::clone(&state.held);
+            state.fresh = false;
+            state.writing = Some(Writing {
+                accepted: Arc::clone(&held),
+                changes: Arc::from([]),
+                stored: true,
+                again: false,
+            });
+            self.apply(name, service, held, Arc::from([]));
+        }
+    }
+
+    /// Plans one service; `None` while nothing is known of what should be there.
+    pub(super) fn draft(&self, now: Moment, link: &Link, service: &ServiceKey) -> Option<Draft> {
+        let state = link.service(service)?;
+        let wanted = self.wanted(link, state, service)?;
+        let natives = self.natives(link, service);
+        let plan = |losses| {
+            plan::plan(&Inputs {
+                desired: &wanted.view,
+                held: &state.held,
+                natives: &natives,
+                missing: &state.missing,
+                identity: link.identity(),
+                policy: link.rules.removal,
+                unavailable: link.unavailable(),
+                losses,
+                now,
+            })
+        };
+        let passing = plan(Losses::Pass);
+        let loses = passing.changes.iter().any(Change::loses_use);
+        let has = u32::try_from(state.held.in_use()).unwrap_or(u32::MAX);
+        let source = &self.readers[&link.rules.from];
+        let moved = |key: &InstanceKey| {
+            state
+                .from
+                .iter()
+                .all(|from| source.shows_elsewhere(from, key))
+        };
+        Some(Draft {
+            offer: Offer::of_plan(has, &passing, moved),
+            look: Look {
+                now,
+                seen: wanted.seen_at,
+                link_in_use: link.in_use(),
+            },
+            held: loses.then(|| plan(Losses::Held)),
+            passing,
+            left_out: wanted.left_out,
+        })
+    }
+
+    /// What should be at the target, in its terms.
+    fn wanted(&self, link: &Link, state: &LinkService, service: &ServiceKey) -> Option<Wanted> {
+        let reader = &self.readers[&link.rules.from];
+        let rules = &link.rules.rules;
+        if state.from.is_empty() {
+            return Some(Wanted {
+                view: link.nothing_there()?,
+                seen_at: reader.complete_at,
+                left_out: Vec::new(),
+            });
+        }
+        let mut views = Vec::with_capacity(state.from.len());
+        let mut left_out = Vec::new();
+        let mut seen_at = None;
+        for source in &state.from {
+            let known = reader.get(source)?;
+            let remembered = |shown: &Instance| self.remembered_path(link, source, shown);
+            let desired = rules.desire(source, &known.shown()?, remembered);
+            left_out.extend(desired.findings);
+            views.push(desired.view);
+            seen_at = Some(seen_at.map_or(known.seen_at, |at| known.seen_at.min(at)));
+        }
+        let (view, collisions) = rules.merge(View::together(views)?, link.identity());
+        left_out.extend(collisions);
+        Some(Wanted {
+            seen_at: view.complete().and(seen_at.flatten()),
+            view,
+            left_out: left_out
+                .into_iter()
+                .map(|finding| problem(service, finding))
+                .collect(),
+        })
+    }
+
+    /// The way of a copy whose own mark was stripped: what one of our links
+    /// wrote there is never taken for native.
+    fn remembered_path(&self, link: &Link, service: &ServiceKey, shown: &Instance) -> Option<Path> {
+        self.links
+            .values()
+            .filter(|other| other.rules.to == link.rules.from)
+            .find_map(|other| {
+                let written = other.service(service)?.wrote(shown)?;
+                let marking = other.rules.rules.marking.as_ref()?;
+                Some(marking.path_of_written(service, written))
+            })
+    }
+
+    /// Who registers natively at the target: whatever stands there and is not
+    /// ours, by its mark or by the ledger.
+    fn natives(&self, link: &Link, service: &ServiceKey) -> Natives {
+        if !link.rules.target_is_read {
+            return Natives::new();
+        }
+        let Some(known) = self.readers[&link.rules.to].get(service) else {
+            return Natives::new();
+        };
+        let marking = link.rules.rules.marking.as_ref();
+        let ours = |instance: &Instance| {
+            let written = self
+                .links
+                .values()
+                .filter(|other| other.rules.to == link.rules.to)
+                .filter_map(|other| other.service(service))
+                .any(|state| state.wrote(instance).is_some());
+            written || marking.is_some_and(|marking| marking.is_ours(service, instance))
+        };
+        known
+            .last
+            .instances()
+            .iter()
+            .filter(|instance| !ours(instance))
+            .map(|native| (native.key.host.clone(), native.key.port))
+            .collect()
+    }
+
+    fn carry_out(
+        &mut self,
+        now: Moment,
+        name: &LinkName,
+        service: &ServiceKey,
+        decision: Decision,
+    ) {
+        self.note_verdict(now, name, service, &decision.verdict);
+        let plan = decision.plan;
+        if let Some(moment) = plan.wake {
+            self.timers
+                .set(Timer::Plan(name.clone(), service.clone()), moment);
+        }
+        self.tell_shadowed(name, service, &plan);
+        let Some(state) = self
+            .links
+            .get_mut(name)
+            .and_then(|link| link.service_mut(service))
+        else {
+            return;
+        };
+        state.missing = plan.missing;
+        state.shadowed = plan.shadowed;
+        state.left_out = decision.left_out;
+        state.not_before = None;
+        if plan.changes.is_empty() && state.live {
+            return;
+        }
+        self.write(name, service, plan.accepted, plan.changes);
+    }
+
+    fn write(
+        &mut self,
+        name: &LinkName,
+        service: &ServiceKey,
+        accepted: Arc<ServiceSet>,
+        changes: Vec<Change>,
+    ) {
+        let Some(link) = self.links.get_mut(name) else {
+            return;
+        };
+        for change in &changes {
+            let line = intent(&link.rules, link.truth, service, change);
+            self.effects.push(Effect::Tell(Box::new(line)));
+        }
+        let target = link.rules.to.clone();
+        let durable = link
+            .report
+            .as_ref()
+            .is_some_and(|report| report.hold.needs_durable_additions());
+        let Some(state) = link.service_mut(service) else {
+            return;
+        };
+        let removes = |change: &Change| !matches!(change, Change::Add(_) | Change::Update { .. });
+        let before_write = durable || changes.iter().any(removes);
+        let changes: Arc<[Change]> = changes.into();
+        let going = going(&state.held, &accepted);
+        state.writing = Some(Writing {
+            accepted: Arc::clone(&accepted),
+            changes: Arc::clone(&changes),
+            stored: !before_write,
+            again: false,
+        });
+        self.effects.push(Effect::Persist(Persist::Intend {
+            link: name.clone(),
+            target,
+            service: service.clone(),
+            accepted: Arc::clone(&accepted),
+            going,
+            before_write,
+        }));
+        if !before_write {
+            self.apply(name, service, accepted, changes);
+        }
+    }
+
+    fn apply(
+        &mut self,
+        link: &LinkName,
+        service: &ServiceKey,
+        accepted: Arc<ServiceSet>,
+        changes: Arc<[Change]>,
+    ) {
+        self.follow(link, service, true);
+        self.effects.push(Effect::Apply {
+            link: link.clone(),
+            write: Write {
+                service: service.clone(),
+                accepted,
+                changes,
+            },
+        });
+    }
+
+    /// What is written is watched at the target by name, so that a native
+    /// registration is noticed at once.
+    fn follow(&mut self, name: &LinkName, service: &ServiceKey, follow: bool) {
+        let Some(link) = self.links.get_mut(name) else {
+            return;
+        };
+        let endpoint = link.rules.to.clone();
+        let read = link.rules.target_is_read;
+        let Some(state) = link.service_mut(service) else {
+            return;
+        };
+        if read && state.followed != follow {
+            state.followed = follow;
+            self.effects.push(Effect::Follow {
+                endpoint,
+                service: service.clone(),
+                follow,
+            });
+        }
+    }
+
+    /// What a write intends is on disk, or cannot be put there: then nothing
+    /// is removed, since what goes has to be remembered first.
+    pub(super) fn stored(
+        &mut self,
+        now: Moment,
+        name: &LinkName,
+        service: &ServiceKey,
+        result: Result<(), Arc<str>>,
+    ) {
+        let writing = self
+            .links
+            .get_mut(name)
+            .and_then(|link| link.service_mut(service))
+            .and_then(|state| state.writing.as_mut())
+            .filter(|writing| !writing.stored);
+        let Some(writing) = writing else {
+            return;
+        };
+        writing.stored = true;
+        let (accepted, changes) = (Arc::clone(&writing.accepted), Arc::clone(&writing.changes));
+        match result {
+            Ok(()) => self.apply(name, service, accepted, changes),
+            Err(what) => {
+                let error = WriteError {
+                    what,
+                    retry_after: None,
+                    hopeless: false,
+                };
+                self.applied(now, name, service, Err(error));
+            }
+        }
+    }
+
+    /// A write ended.
+    pub(super) fn applied(
+        &mut self,
+        now: Moment,
+        name: &LinkName,
+        service: &ServiceKey,
+        result: Result<(), WriteError>,
+    ) {
+        let Some(link) = self.links.get_mut(name) else {
+            return;
+        };
+        let target = link.rules.to.clone();
+        let Some(state) = link.service_mut(service) else {
+            return;
+        };
+        let Some(writing) = state.writing.take() else {
+            return;
+        };
+        let again = writing.again;
+        match result {
+            Ok(()) => {
+                self.confirmed(name, service, target, writing.accepted, &writing.changes);
+            }
+            Err(error) => self.failed(now, name, service, &error),
+        }
+        if again {
+            self.dirty.insert((name.clone(), service.clone()));
+        }
+    }
+
+    fn confirmed(
+        &mut self,
+        name: &LinkName,
+        service: &ServiceKey,
+        target: EndpointName,
+        held: Arc<ServiceSet>,
+        changes: &[Change],
+    ) {
+        if !changes.is_empty() {
+            let detail = format!("{} changes confirmed, {} held", changes.len(), held.len());
+            let line = Line::new(name, Happening::Applied, detail).about(service);
+            self.effects.push(Effect::Tell(Box::new(line)));
+        }
+        if held.is_empty() {
+            self.follow(name, service, false);
+        }
+        if let Some(link) = self.links.get_mut(name) {
+            link.confirm(service, Arc::clone(&held));
+        }
+        self.effects.push(Effect::Persist(Persist::Confirm {
+            link: name.clone(),
+            target,
+            service: service.clone(),
+            held,
+        }));
+    }
+
+    fn failed(&mut self, now: Moment, name: &LinkName, service: &ServiceKey, error: &WriteError) {
+        let line = Line::new(name, Happening::Failed, &*error.what).about(service);
+        self.effects.push(Effect::Tell(Box::new(line)));
+        let wait = self.update_service(name, service, |state| {
+            state.failures = state.failures.saturating_add(1);
+            state.failure = Some(Arc::clone(&error.what));
+            let wait = retry_wait(name, service, state.failures, error);
+            state.not_before = Some(now + wait);
+            wait
+        });
+        if let Some(wait) = wait {
+            let timer = Timer::Plan(name.clone(), service.clone());
+            self.timers.set(timer, now + wait);
+        }
+    }
+
+    /// An operator decides on a hold: the services it is about are planned
+    /// again.
+    pub(super) fn decide(&mut self, hold: HoldId, approve: bool) {
+        for link in self.links.values_mut() {
+            let decided = match approve {
+                true => link.guard.approve(hold),
+                false => link.guard.deny(hold),
+            };
+            // A hold belongs to one link; the others know none of that name.
+            let services = decided.unwrap_or_default();
+            let name = &link.rules.name;
+            self.dirty
+                .extend(services.into_iter().map(|service| (name.clone(), service)));
+        }
+    }
+
+    /// What the ledger says a link gave its target before the start.
+    pub(super) fn held(
+        &mut self,
+        name: &LinkName,
+        service: ServiceKey,
+        set: Arc<ServiceSet>,
+        fresh: bool,
+    ) {
+        if let Some(link) = self.links.get_mut(name) {
+            link.remember(service, set, fresh);
+        }
+    }
+
+    fn update_service<T>(
+        &mut self,
+        name: &LinkName,
+        service: &ServiceKey,
+        update: impl FnOnce(&mut LinkService) -> T,
+    ) -> Option<T> {
+        let link = self.links.get_mut(name)?;
+        link.service_mut(service).map(update)
+    }
+
+    /// Tells of natives that came and went, each once.
+    fn tell_shadowed(&mut self, name: &LinkName, service: &ServiceKey, plan: &Plan) {
+        let Some(state) = self.links.get(name).and_then(|link| link.service(service)) else {
+            return;
+        };
+        let came = plan.shadowed.iter().filter(|k| !state.shadowed.contains(k));
+        let left = state.shadowed.iter().filter(|k| !plan.shadowed.contains(k));
+        let told = came
+            .map(|key| (key, Happening::Shadowed))
+            .chain(left.map(|key| (key, Happening::Unshadowed)));
+        for (key, happening) in told {
+            let mut line = Line::new(name, happening, "").about(service);
+            line.instance = Some(key.clone());
+            self.effects.push(Effect::Tell(Box::new(line)));
+        }
+    }
+
+    /// A hold asks for another look in time, and is told once.
+    fn note_verdict(
+        &mut self,
+        now: Moment,
+        name: &LinkName,
+        service: &ServiceKey,
+        verdict: &Verdict,
+    ) {
+        let hold = match verdict {
+            Verdict::Hold(hold) => Some(hold),
+            Verdict::Pass => None,
+        };
+        if let Some(wait) = hold.and_then(|hold| hold.needs.next_view_after()) {
+            let timer = Timer::Confirm(name.clone(), service.clone());
+            self.timers.set(timer, now + wait);
+        }
+        let id = hold.map(|hold| hold.id);
+        let before = self.update_service(name, service, |state| {
+            std::mem::replace(&mut state.hold, id)
+        });
+        let line = match (before.flatten(), hold) {
+            (before, Some(hold)) if before != Some(hold.id) => Line::new(
+                name,
+                Happening::Held,
+                format!("{}: {}", hold.id, hold.reason),
+            ),
+            (Some(before), None) => Line::new(name, Happening::Released, before.to_string()),
+            _ => return,
+        };
+        self.effects
+            .push(Effect::Tell(Box::new(line.about(service))));
+    }
+}
+
+/// What should be at a target for one service.
+struct Wanted {
+    view: View,
+    /// When the complete view behind it was seen.
+    seen_at: Option<Moment>,
+    left_out: Vec<Problem>,
+}
+
+fn intent(rules: &LinkRules, truth: Option<Truth>, service: &ServiceKey, change: &Change) -> Line {
+    let detail = match change {
+        Change::Add(_) => String::new(),
+        Change::Update { from, to } | Change::MarkUnavailable { from, to, .. } => {
+            plan::difference(from, to)
+        }
+        Change::Remove { because, .. } => because.to_string(),
+    };
+    let mut line = Line::new(&rules.name, Happening::Intent, detail).about(service);
+    line.endpoint = Some(rules.to.clone());
+    line.instance = Some(change.key().clone());
+    line.change = Some(change.clone());
+    line.source = Some(rules.from.clone());
+    line.truth = truth;
+    line
+}
+
+/// What the target was given before and is not any more.
+fn going(held: &ServiceSet, accepted: &ServiceSet) -> Vec<Instance> {
+    let goes = |instance: &&Instance| accepted.get(&instance.key).is_empty();
+    held.instances().iter().filter(goes).cloned().collect()
+}
+
+fn problem(service: &ServiceKey, finding: Finding) -> Problem {
+    Problem {
+        service: service.clone(),
+        instance: finding.instance,
+        what: finding.why,
+    }
+}
+
+/// Full jitter without a random number: links and services spread by their
+/// names, and the same service waits differently each time.
+fn retry_wait(
+    link: &LinkName,
+    service: &ServiceKey,
+    failures: u32,
+    error: &WriteError,
+) -> Duration {
+    let cap = FIRST_RETRY
+        .saturating_mul(1 << failures.saturating_sub(1).min(7))
+        .min(LAST_RETRY);
+    let seed = xxhash_rust::xxh3::xxh3_64_with_seed(
+        format!("{link}/{service}").as_bytes(),
+        u64::from(failures),
+    );
+    let share = (seed >> 11) as f64 / (1u64 << 53) as f64;
+    let least = match error.hopeless {
+        true => HOPELESS_RETRY,
+        false => FIRST_RETRY / 4,
+    };
+    least
+        .max(cap.mul_f64(share))
+        .max(error.retry_after.unwrap_or_default())
+}

@@ -1,0 +1,288 @@
+//! The one task that steps the core and performs what it asks for.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use syncline_contract::{Ending, Output, Target};
+use syncline_model::{EndpointName, LinkName};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::reading::Reading;
+use super::rendering::{Debounce, Rendering};
+use super::storing::Storing;
+use super::writing::Writing;
+use super::{Clock, Control, Mode, Sink};
+use crate::core::{Core, Effect, Event};
+
+/// How many events are stepped through before what they want on disk is handed
+/// over in one batch.
+const STEPS_A_BATCH: usize = 256;
+
+/// Steps the core.
+pub(super) struct Driver {
+    core: Core,
+    mode: Mode,
+    clock: Clock,
+    readings: BTreeMap<EndpointName, Reading>,
+    sinks: Sinks,
+    storing: Option<Storing>,
+}
+
+impl Driver {
+    pub(super) fn new(
+        core: Core,
+        mode: Mode,
+        readings: BTreeMap<EndpointName, Reading>,
+        sinks: Sinks,
+        storing: Option<Storing>,
+    ) -> Self {
+        Self {
+            core,
+            mode,
+            clock: Clock::start(),
+            readings,
+            sinks,
+            storing,
+        }
+    }
+
+    /// Runs until told to stop.
+    pub(super) async fn run(
+        mut self,
+        remembered: Vec<Event>,
+        mut inbox: mpsc::Receiver<Event>,
+        mut asked: mpsc::Receiver<Control>,
+        cancel: CancellationToken,
+    ) {
+        for event in remembered {
+            self.step(event);
+        }
+        self.step(Event::Started);
+        loop {
+            if let Some(storing) = &mut self.storing {
+                storing.flush().await;
+            }
+            let wake = self.core.next_wake().map(|at| self.clock.instant(at));
+            tokio::select! {
+                () = cancel.cancelled() => return,
+                control = asked.recv() => match control {
+                    Some(Control::Stop(ending)) => return self.stop(ending).await,
+                    Some(control) => self.answer(control),
+                    None => return,
+                },
+                event = inbox.recv() => {
+                    let Some(event) = event else { return };
+                    self.step(event);
+                    for _ in 1..STEPS_A_BATCH {
+                        let Ok(event) = inbox.try_recv() else { break };
+                        self.step(event);
+                    }
+                }
+                () = sleep_until(wake) => self.step(Event::Tick),
+            }
+        }
+    }
+
+    fn step(&mut self, event: Event) {
+        for effect in self.core.step(self.clock.now(), event) {
+            self.perform(effect);
+        }
+    }
+
+    fn perform(&mut self, effect: Effect) {
+        match effect {
+            Effect::List { endpoint } => {
+                if let Some(reading) = self.readings.get(&endpoint) {
+                    reading.list();
+                }
+            }
+            Effect::Read {
+                endpoint,
+                service,
+                purpose,
+            } => {
+                if let Some(reading) = self.readings.get(&endpoint) {
+                    reading.read(service, purpose);
+                }
+            }
+            Effect::Follow {
+                endpoint,
+                service,
+                follow,
+            } => {
+                if let Some(reading) = self.readings.get(&endpoint) {
+                    reading.follow(&service, follow);
+                }
+            }
+            Effect::Persist(persist) => {
+                if let Some(storing) = &mut self.storing {
+                    storing.persist(persist);
+                } else if let Some((link, service)) = persist.awaited() {
+                    // Nothing is remembered by whoever runs without a state.
+                    let result = Ok(());
+                    self.step(Event::Stored {
+                        link,
+                        service,
+                        result,
+                    });
+                }
+            }
+            Effect::Tell(line) => {
+                tracing::info!(
+                    link = %line.link,
+                    happening = ?line.happening,
+                    service = line.service.as_ref().map(tracing::field::display),
+                    instance = line.instance.as_ref().map(tracing::field::display),
+                    "{}", line.detail
+                );
+                if let Some(storing) = &mut self.storing {
+                    storing.tell(*line);
+                }
+            }
+            Effect::Apply { link, write } => self.sinks.apply(&link, write),
+            Effect::Settled { link } => self.sinks.settle(&link),
+        }
+    }
+
+    fn answer(&mut self, control: Control) {
+        let now = self.clock.now();
+        // Whoever asked may have gone away, which is nobody's loss.
+        match control {
+            Control::Status(answer) => drop(answer.send(self.core.status(now))),
+            Control::Preview(answer) => drop(answer.send(self.core.preview(now))),
+            Control::Tell(event, done) => {
+                self.step(event);
+                done.send(()).ok();
+            }
+            Control::Stop(_) => {}
+        }
+    }
+
+    async fn stop(mut self, ending: Ending) {
+        if let Some(storing) = &mut self.storing {
+            storing.flush().await;
+        }
+        if self.mode == Mode::Live {
+            self.sinks.close(ending).await;
+        }
+        if let Some(storing) = self.storing {
+            storing.close().await;
+        }
+    }
+}
+
+async fn sleep_until(wake: Option<tokio::time::Instant>) {
+    match wake {
+        Some(instant) => tokio::time::sleep_until(instant).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// The writing sides of all links.
+pub(super) struct Sinks {
+    by_link: BTreeMap<LinkName, LinkSink>,
+    events: mpsc::Sender<Event>,
+    tasks: TaskTracker,
+    cancel: CancellationToken,
+}
+
+enum LinkSink {
+    Writing(Writing),
+    Rendering(Rendering),
+    /// A dry run describes an output and writes nothing.
+    Nothing,
+}
+
+impl Sinks {
+    pub(super) fn new(
+        events: mpsc::Sender<Event>,
+        tasks: TaskTracker,
+        cancel: CancellationToken,
+    ) -> Self {
+        Self {
+            by_link: BTreeMap::new(),
+            events,
+            tasks,
+            cancel,
+        }
+    }
+
+    /// Starts a link's writing side and asks its target what it can do.
+    pub(super) fn add(&mut self, link: LinkName, sink: Sink, mode: Mode) {
+        let sink = match sink {
+            Sink::Target(target) => LinkSink::Writing(self.writing(&link, target)),
+            Sink::Output {
+                output,
+                product,
+                debounce,
+            } => self.rendering(&link, output, &product, debounce, mode),
+        };
+        self.by_link.insert(link, sink);
+    }
+
+    fn writing(&self, link: &LinkName, target: Arc<dyn Target>) -> Writing {
+        let writing = Writing::new(
+            link.clone(),
+            target,
+            self.events.clone(),
+            self.tasks.clone(),
+            self.cancel.clone(),
+        );
+        writing.describe();
+        writing
+    }
+
+    fn rendering(
+        &self,
+        link: &LinkName,
+        output: Arc<dyn Output>,
+        product: &str,
+        debounce: Debounce,
+        mode: Mode,
+    ) -> LinkSink {
+        let described = Event::Described {
+            link: link.clone(),
+            report: Rendering::describe(product),
+        };
+        let events = self.events.clone();
+        self.tasks.spawn(async move {
+            // An error means that the engine stops.
+            drop(events.send(described).await);
+        });
+        match mode {
+            Mode::Dry => LinkSink::Nothing,
+            Mode::Live => LinkSink::Rendering(Rendering::start(
+                link.clone(),
+                output,
+                debounce,
+                self.events.clone(),
+                &self.tasks,
+                self.cancel.clone(),
+            )),
+        }
+    }
+
+    fn apply(&self, link: &LinkName, write: syncline_contract::Write) {
+        match self.by_link.get(link) {
+            Some(LinkSink::Writing(writing)) => writing.apply(write),
+            Some(LinkSink::Rendering(rendering)) => rendering.apply(write),
+            Some(LinkSink::Nothing) | None => {}
+        }
+    }
+
+    fn settle(&self, link: &LinkName) {
+        if let Some(LinkSink::Rendering(rendering)) = self.by_link.get(link) {
+            rendering.settle();
+        }
+    }
+
+    async fn close(&self, ending: Ending) {
+        for sink in self.by_link.values() {
+            if let LinkSink::Writing(writing) = sink {
+                writing.close(ending).await;
+            }
+        }
+    }
+}

@@ -1,0 +1,386 @@
+//! The tokio shell around the core: it performs effects and feeds back what
+//! came of them.
+//!
+//! One task steps the core. Everything that waits for a peer or a disk is a
+//! task of its own under one tracker and one cancellation token; it talks to
+//! the core through one bounded channel of events.
+
+mod driver;
+mod reading;
+mod rendering;
+mod schedule;
+mod storing;
+mod writing;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use syncline_contract::{Ending, Output, Source, Target};
+use syncline_model::guard::HoldId;
+use syncline_model::{EndpointName, LinkName, Moment};
+use thiserror::Error;
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+pub use rendering::Debounce;
+pub use schedule::Strategy;
+
+use crate::core::{Core, Event, LinkPreview, LinkRules, Status};
+use crate::journal::{Journal, JournalError, JournalOptions};
+use crate::store::{Claim, Install, Store, StoreError, StoreWriter, WriterOptions};
+use driver::{Driver, Sinks};
+use reading::Reading;
+
+/// How many events wait for the core before their senders wait too.
+const EVENTS_AHEAD: usize = 1024;
+
+/// What an engine is to do.
+pub struct EngineSpec {
+    /// The registries that are read.
+    pub endpoints: Vec<EndpointSpec>,
+    /// The routes.
+    pub links: Vec<LinkSpec>,
+    /// Whether anything is written.
+    pub mode: Mode,
+}
+
+/// Whether an engine writes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Mode {
+    /// Reads and writes.
+    Live,
+    /// Reads, and only says what it would write.
+    Dry,
+}
+
+/// A registry that is read.
+pub struct EndpointSpec {
+    /// Its name.
+    pub name: EndpointName,
+    /// How it is read.
+    pub source: Arc<dyn Source>,
+}
+
+/// A route.
+pub struct LinkSpec {
+    /// What it does.
+    pub rules: LinkRules,
+    /// Where it writes.
+    pub sink: Sink,
+    /// When it looks.
+    pub strategy: Strategy,
+    /// How often everything is read whole, whatever was pushed.
+    pub verify_every: Duration,
+}
+
+/// Where a link writes.
+pub enum Sink {
+    /// A registry.
+    Target(Arc<dyn Target>),
+    /// A consumer that takes whole lists.
+    Output {
+        /// How it is written.
+        output: Arc<dyn Output>,
+        /// What it is, for status lines.
+        product: String,
+        /// How long changes are gathered.
+        debounce: Debounce,
+    },
+}
+
+/// The state directory, open.
+pub struct State {
+    store: Store,
+    journal: Journal,
+}
+
+/// The state directory could not be opened.
+#[derive(Debug, Error)]
+pub enum StateError {
+    /// The store.
+    #[error("open the store")]
+    Store(#[source] StoreError),
+    /// The journal.
+    #[error("open the journal")]
+    Journal(#[source] JournalError),
+}
+
+impl State {
+    /// Claims a state directory: one store, one daemon.
+    ///
+    /// # Errors
+    /// When another daemon has it, or it cannot be read or written.
+    pub fn open(dir: &Path, install: &Install, claim: &Claim) -> Result<Self, StateError> {
+        let (store, opened) = Store::open(dir, &install.id, claim).map_err(StateError::Store)?;
+        if let crate::store::Opened::Rebuilt { moved_to, why } = opened {
+            tracing::error!(
+                "the store was damaged ({why}) and begins anew; the damaged file is {}",
+                moved_to.display()
+            );
+        }
+        let options = JournalOptions::default();
+        let (journal, recovery) = Journal::open(&dir.join("journal"), options, storing::wall_ms())
+            .map_err(StateError::Journal)?;
+        for torn in recovery.torn {
+            tracing::warn!("the journal ended in {} torn bytes, cut away", torn.bytes);
+        }
+        Ok(Self { store, journal })
+    }
+}
+
+/// A running engine.
+pub struct Engine {
+    controls: mpsc::Sender<Control>,
+    cancel: CancellationToken,
+    tasks: TaskTracker,
+    done: oneshot::Receiver<()>,
+}
+
+/// A handle to ask a running engine and to tell it what to do.
+#[derive(Clone)]
+pub struct EngineHandle {
+    controls: mpsc::Sender<Control>,
+}
+
+/// The engine has stopped.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
+#[error("the engine has stopped")]
+pub struct Stopped;
+
+/// What the engine is asked or told.
+enum Control {
+    Status(oneshot::Sender<Status>),
+    Preview(oneshot::Sender<Vec<LinkPreview>>),
+    Tell(Event, oneshot::Sender<()>),
+    Stop(Ending),
+}
+
+impl Engine {
+    /// Starts reading, planning and writing. Without a state, nothing is
+    /// remembered and nothing is journalled.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub async fn start(spec: EngineSpec, state: Option<State>) -> Result<Self, StoreError> {
+        let cancel = CancellationToken::new();
+        let tasks = TaskTracker::new();
+        let (events, inbox) = mpsc::channel(EVENTS_AHEAD);
+        let (controls, asked) = mpsc::channel(16);
+        let mut readings = BTreeMap::new();
+        for endpoint in spec.endpoints {
+            let scopes = scopes_of(&endpoint.name, &spec.links);
+            let reading = Reading::new(
+                endpoint.name.clone(),
+                endpoint.source,
+                scopes,
+                events.clone(),
+                tasks.clone(),
+                cancel.child_token(),
+            );
+            readings.insert(endpoint.name, reading);
+        }
+        let (remembered, writer) = match state {
+            Some(state) => {
+                let (remembered, writer) = remember(state, &spec.links).await?;
+                (remembered, Some(writer))
+            }
+            None => (Vec::new(), None),
+        };
+        let mut sinks = Sinks::new(events.clone(), tasks.clone(), cancel.child_token());
+        let mut rules = Vec::new();
+        for link in spec.links {
+            schedule::spawn(&link, &events, &tasks, &cancel);
+            sinks.add(link.rules.name.clone(), link.sink, spec.mode);
+            rules.push(link.rules);
+        }
+        if spec.mode == Mode::Live {
+            readings.values().for_each(Reading::watch);
+        }
+        let storing = writer
+            .map(|writer| storing::Storing::new(Arc::new(writer), events.clone(), tasks.clone()));
+        let (finished, done) = oneshot::channel();
+        let driver = Driver::new(Core::new(rules), spec.mode, readings, sinks, storing);
+        let token = cancel.clone();
+        tasks.spawn(async move {
+            driver.run(remembered, inbox, asked, token).await;
+            // Whoever waits for the end may have gone.
+            finished.send(()).ok();
+        });
+        tasks.close();
+        Ok(Self {
+            controls,
+            cancel,
+            tasks,
+            done,
+        })
+    }
+
+    /// A handle to ask and to tell.
+    pub fn handle(&self) -> EngineHandle {
+        EngineHandle {
+            controls: self.controls.clone(),
+        }
+    }
+
+    /// Stops: no new plans, writes under way are finished or abandoned within
+    /// the time, registrations stay as far as their hold can keep them.
+    pub async fn stop(self, ending: Ending, within: Duration) {
+        // A driver that is gone has stopped already.
+        drop(self.controls.send(Control::Stop(ending)).await);
+        if tokio::time::timeout(within, self.done).await.is_err() {
+            tracing::warn!("writes under way did not end in time and are abandoned");
+        }
+        self.cancel.cancel();
+        self.tasks.wait().await;
+    }
+}
+
+impl EngineHandle {
+    /// Everything at a glance.
+    ///
+    /// # Errors
+    /// When the engine has stopped.
+    pub async fn status(&self) -> Result<Status, Stopped> {
+        self.ask(Control::Status).await
+    }
+
+    /// What would be written now.
+    ///
+    /// # Errors
+    /// When the engine has stopped.
+    pub async fn preview(&self) -> Result<Vec<LinkPreview>, Stopped> {
+        self.ask(Control::Preview).await
+    }
+
+    /// Looks at everything, for one link or for all.
+    ///
+    /// # Errors
+    /// When the engine has stopped.
+    pub async fn trigger(&self, link: Option<LinkName>) -> Result<(), Stopped> {
+        self.tell(Event::Trigger { link }).await
+    }
+
+    /// Lets a hold's losses through, or refuses them.
+    ///
+    /// # Errors
+    /// When the engine has stopped.
+    pub async fn decide(&self, hold: HoldId, approve: bool) -> Result<(), Stopped> {
+        self.tell(Event::Decide { hold, approve }).await
+    }
+
+    /// Stops a link's planning, or lets it go on.
+    ///
+    /// # Errors
+    /// When the engine has stopped.
+    pub async fn pause(&self, link: LinkName, paused: bool) -> Result<(), Stopped> {
+        self.tell(Event::Pause { link, paused }).await
+    }
+
+    async fn tell(&self, event: Event) -> Result<(), Stopped> {
+        self.ask(|done| Control::Tell(event, done)).await
+    }
+
+    async fn ask<T>(
+        &self,
+        control: impl FnOnce(oneshot::Sender<T>) -> Control,
+    ) -> Result<T, Stopped> {
+        let (answer, wait) = oneshot::channel();
+        self.controls
+            .send(control(answer))
+            .await
+            .map_err(|_| Stopped)?;
+        wait.await.map_err(|_| Stopped)
+    }
+}
+
+/// What an endpoint is read for: the scopes of the links that read from it, and
+/// for those that write to it what they may have written there.
+fn scopes_of(endpoint: &EndpointName, links: &[LinkSpec]) -> Vec<syncline_model::scope::Scope> {
+    let mut scopes = Vec::new();
+    for link in links {
+        let rules = &link.rules;
+        let reads = (rules.from == *endpoint).then(|| rules.rules.scope.clone());
+        let writes =
+            (rules.target_is_read && rules.to == *endpoint).then(|| rules.rules.scope_at_target());
+        for scope in [reads, writes].into_iter().flatten() {
+            if !scopes.contains(&scope) {
+                scopes.push(scope);
+            }
+        }
+    }
+    scopes
+}
+
+/// Reads what earlier runs knew and wrote, and starts the thread that writes.
+async fn remember(
+    state: State,
+    links: &[LinkSpec],
+) -> Result<(Vec<Event>, StoreWriter), StoreError> {
+    let routes: Vec<(LinkName, EndpointName)> = links
+        .iter()
+        .map(|link| (link.rules.name.clone(), link.rules.from.clone()))
+        .collect();
+    let reader = state.store.reader();
+    let read = move || {
+        let mut events = Vec::new();
+        let sources: std::collections::BTreeSet<_> = routes.iter().map(|(_, from)| from).collect();
+        for endpoint in sources {
+            for row in reader.load_cache(endpoint)? {
+                let (service, record) = row?;
+                events.push(Event::Remembered {
+                    endpoint: endpoint.clone(),
+                    service,
+                    set: record.set,
+                });
+            }
+        }
+        let now = storing::wall_ms();
+        for (link, _) in &routes {
+            for row in reader.load_ledger(link)? {
+                let (service, record) = row?;
+                let (set, fresh) = storing::remembered(&record, now);
+                events.push(Event::Held {
+                    link: link.clone(),
+                    service,
+                    set,
+                    fresh,
+                });
+            }
+        }
+        Ok::<_, StoreError>(events)
+    };
+    let events = tokio::task::spawn_blocking(read)
+        .await
+        .map_err(|_| StoreError::Closed)??;
+    let options = WriterOptions::new(Arc::new(storing::wall_ms));
+    let writer = StoreWriter::start(state.store, state.journal, options)?;
+    Ok((events, writer))
+}
+
+/// The wait before something that failed is tried again.
+fn retry_wait(failures: u32, asked: Option<Duration>) -> Duration {
+    const LONGEST: Duration = Duration::from_secs(30);
+    let doubled = Duration::from_millis(500).saturating_mul(1 << failures.min(6));
+    doubled.min(LONGEST).max(asked.unwrap_or_default())
+}
+
+/// Moments of this process: the time since it first asked.
+#[derive(Clone, Copy, Debug)]
+struct Clock(tokio::time::Instant);
+
+impl Clock {
+    fn start() -> Self {
+        Self(tokio::time::Instant::now())
+    }
+
+    fn now(self) -> Moment {
+        Moment::after_origin(self.0.elapsed())
+    }
+
+    fn instant(self, moment: Moment) -> tokio::time::Instant {
+        self.0 + moment.since_origin()
+    }
+}

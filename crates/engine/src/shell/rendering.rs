@@ -1,0 +1,204 @@
+//! One renderer per link to a consumer that takes whole lists: sets are
+//! gathered, and a short quiet later all of them are rendered at once.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use syncline_contract::{Hold, Output, Snapshot, TargetReport, Unavailable, Write};
+use syncline_model::{Identity, LinkName, ServiceKey, ServiceSet};
+use tokio::sync::{Notify, mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::writing::write_error;
+use crate::core::{Event, WriteError};
+
+/// How long a list has to be quiet before it is rendered, and how long a list
+/// that never is waits at most.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Debounce {
+    /// Rendered when nothing came for this long.
+    pub quiet: Duration,
+    /// Rendered at the latest this long after the first change.
+    pub max: Duration,
+}
+
+impl Default for Debounce {
+    fn default() -> Self {
+        Self {
+            quiet: Duration::from_millis(5),
+            max: Duration::from_millis(500),
+        }
+    }
+}
+
+/// The writing side of a link whose target takes whole lists.
+pub(super) struct Rendering {
+    link: LinkName,
+    events: mpsc::Sender<Event>,
+    pending: Arc<Pending>,
+    tasks: TaskTracker,
+}
+
+#[derive(Default)]
+struct Pending {
+    state: Mutex<State>,
+    filled: Notify,
+}
+
+#[derive(Default)]
+struct State {
+    sets: BTreeMap<ServiceKey, Waiting>,
+    /// Whether what is known is a whole list; before that nothing is rendered,
+    /// since consumers would take the missing rest for gone.
+    whole: bool,
+    /// Whether a whole list waits to be rendered even without a change.
+    due: bool,
+}
+
+struct Waiting {
+    set: Arc<ServiceSet>,
+    done: oneshot::Sender<Result<(), WriteError>>,
+}
+
+impl Rendering {
+    /// Starts rendering into the output.
+    pub(super) fn start(
+        link: LinkName,
+        output: Arc<dyn Output>,
+        debounce: Debounce,
+        events: mpsc::Sender<Event>,
+        tasks: &TaskTracker,
+        cancel: CancellationToken,
+    ) -> Self {
+        let pending = Arc::new(Pending::default());
+        let renderer = Renderer {
+            output,
+            debounce,
+            pending: Arc::clone(&pending),
+            snapshot: Snapshot::new(),
+        };
+        tasks.spawn(async move {
+            tokio::select! {
+                () = cancel.cancelled() => {}
+                () = renderer.run() => {}
+            }
+        });
+        Self {
+            link,
+            events,
+            pending,
+            tasks: tasks.clone(),
+        }
+    }
+
+    /// What every output is to the engine.
+    pub(super) fn describe(product: &str) -> TargetReport {
+        TargetReport {
+            product: product.to_owned(),
+            identity: Identity::AddressAndCluster,
+            hold: Hold::Written,
+            unavailable: Unavailable::WeightAndHealth,
+            advice: Vec::new(),
+        }
+    }
+
+    /// From now on what is known is a whole list.
+    pub(super) fn settle(&self) {
+        let mut state = self.pending.state.lock();
+        if !state.whole {
+            state.whole = true;
+            state.due = true;
+            self.pending.filled.notify_one();
+        }
+    }
+
+    /// Gathers one service's set. It is gathered before this returns, so that a
+    /// list that settles right after it is whole.
+    pub(super) fn apply(&self, write: Write) {
+        let (done, wait) = oneshot::channel();
+        let waiting = Waiting {
+            set: write.accepted,
+            done,
+        };
+        // The core has one write per service under way, so none is replaced.
+        self.pending
+            .state
+            .lock()
+            .sets
+            .insert(write.service.clone(), waiting);
+        self.pending.filled.notify_one();
+        let (events, link) = (self.events.clone(), self.link.clone());
+        self.tasks.spawn(async move {
+            // An error means that the engine stops, and nobody waits any more.
+            if let Ok(result) = wait.await {
+                let service = write.service;
+                let applied = Event::Applied {
+                    link,
+                    service,
+                    result,
+                };
+                drop(events.send(applied).await);
+            }
+        });
+    }
+}
+
+struct Renderer {
+    output: Arc<dyn Output>,
+    debounce: Debounce,
+    pending: Arc<Pending>,
+    snapshot: Snapshot,
+}
+
+impl Renderer {
+    async fn run(mut self) {
+        loop {
+            self.pending.filled.notified().await;
+            self.wait_for_quiet().await;
+            self.render().await;
+        }
+    }
+
+    async fn wait_for_quiet(&self) {
+        let latest = tokio::time::sleep(self.debounce.max);
+        tokio::pin!(latest);
+        loop {
+            tokio::select! {
+                () = &mut latest => return,
+                () = self.pending.filled.notified() => {}
+                () = tokio::time::sleep(self.debounce.quiet) => return,
+            }
+        }
+    }
+
+    async fn render(&mut self) {
+        let sets = {
+            let mut state = self.pending.state.lock();
+            if !state.whole || (state.sets.is_empty() && !state.due) {
+                return;
+            }
+            state.due = false;
+            std::mem::take(&mut state.sets)
+        };
+        let mut changed = Vec::with_capacity(sets.len());
+        let mut waiting = Vec::new();
+        for (service, Waiting { set, done }) in sets {
+            if set.is_empty() {
+                self.snapshot.remove(&service);
+            } else {
+                self.snapshot.insert(service.clone(), set);
+            }
+            changed.push(service);
+            waiting.push(done);
+        }
+        let rendered = self.output.render(&self.snapshot, &changed).await;
+        let result = rendered.map_err(|failure| write_error(&failure));
+        for done in waiting {
+            // Nobody waits any more when the link was stopped meanwhile.
+            drop(done.send(result.clone()));
+        }
+    }
+}

@@ -1,0 +1,276 @@
+//! From what the core wants on disk to records and journal lines.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use syncline_model::ownership::MARK_KEY;
+use syncline_model::plan::Change;
+use syncline_model::{Instance, LinkName, ServiceKey, ServiceSet};
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::task::TaskTracker;
+
+use crate::core::{Event, Happening, Line, Persist};
+use crate::journal::{Cause, Change as ChangeKind, Content, JournalEntry, Kind};
+use crate::store::{
+    Batch, CacheKey, CacheRecord, Durability, LedgerEntry, LedgerKey, LedgerRecord, LedgerState,
+    StoreError, StoreOp, StoreWriter,
+};
+
+/// A registration confirmed within this time is taken up again at a start
+/// before anything was looked at.
+const FRESH: Duration = Duration::from_secs(5 * 60);
+
+/// The wall clock, in milliseconds since the Unix epoch.
+pub(super) fn wall_ms() -> u64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| {
+            u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+        })
+}
+
+/// Gathers what one step wants on disk and hands it over in one batch.
+pub(super) struct Storing {
+    writer: Arc<StoreWriter>,
+    events: mpsc::Sender<Event>,
+    tasks: TaskTracker,
+    ops: Vec<StoreOp>,
+    entries: Vec<JournalEntry>,
+    awaited: Vec<(LinkName, ServiceKey)>,
+}
+
+impl Storing {
+    pub(super) fn new(
+        writer: Arc<StoreWriter>,
+        events: mpsc::Sender<Event>,
+        tasks: TaskTracker,
+    ) -> Self {
+        Self {
+            writer,
+            events,
+            tasks,
+            ops: Vec::new(),
+            entries: Vec::new(),
+            awaited: Vec::new(),
+        }
+    }
+
+    pub(super) fn persist(&mut self, persist: Persist) {
+        let now = wall_ms();
+        match persist {
+            Persist::Cache {
+                endpoint,
+                service,
+                truth,
+                set,
+            } => {
+                let key = CacheKey { endpoint, service };
+                self.ops.push(if set.is_empty() {
+                    StoreOp::DropCache(key)
+                } else {
+                    let seen_at_ms = now;
+                    StoreOp::PutCache(
+                        key,
+                        CacheRecord {
+                            truth,
+                            seen_at_ms,
+                            set,
+                        },
+                    )
+                });
+            }
+            Persist::Intend {
+                link,
+                target,
+                service,
+                accepted,
+                going,
+                before_write,
+            } => {
+                let going = (&going[..], LedgerState::Removing);
+                let entries = ledger_entries(&accepted, LedgerState::Intended, going, now);
+                let record = LedgerRecord {
+                    target,
+                    instances: entries,
+                    confirmed_at_ms: None,
+                };
+                if before_write {
+                    self.awaited.push((link.clone(), service.clone()));
+                }
+                let key = LedgerKey { link, service };
+                self.ops.push(StoreOp::PutLedger(key, record));
+            }
+            Persist::Confirm {
+                link,
+                target,
+                service,
+                held,
+            } => {
+                let key = LedgerKey { link, service };
+                self.ops.push(if held.is_empty() {
+                    StoreOp::DropLedger(key)
+                } else {
+                    let none = (&[][..], LedgerState::Removing);
+                    let record = LedgerRecord {
+                        target,
+                        instances: ledger_entries(&held, LedgerState::Confirmed, none, now),
+                        confirmed_at_ms: Some(now),
+                    };
+                    StoreOp::PutLedger(key, record)
+                });
+            }
+        }
+    }
+
+    pub(super) fn tell(&mut self, line: Line) {
+        self.entries.push(entry(line));
+    }
+
+    /// Hands over what was gathered. What has to be on disk before a write is
+    /// answered by [`Event::Stored`].
+    pub(super) async fn flush(&mut self) {
+        if self.ops.is_empty() && self.entries.is_empty() {
+            return;
+        }
+        let awaited = std::mem::take(&mut self.awaited);
+        let batch = Batch {
+            ops: std::mem::take(&mut self.ops),
+            entries: std::mem::take(&mut self.entries),
+            durability: match awaited.is_empty() {
+                true => Durability::Grouped,
+                false => Durability::Immediate,
+            },
+        };
+        match self.writer.submit(batch).await {
+            Ok(answer) if awaited.is_empty() => {
+                self.tasks.spawn(log_failure(answer));
+            }
+            Ok(answer) => {
+                let events = self.events.clone();
+                self.tasks.spawn(async move {
+                    let result = answer.await.unwrap_or(Err(StoreError::Closed));
+                    report(&events, awaited, result).await;
+                });
+            }
+            Err(error) => report(&self.events.clone(), awaited, Err(error)).await,
+        }
+    }
+}
+
+impl Storing {
+    /// Writes what was handed over and closes the state directory.
+    pub(super) async fn close(self) {
+        match Arc::try_unwrap(self.writer) {
+            Ok(writer) => {
+                if let Err(error) = writer.close().await {
+                    tracing::error!("{}", crate::store::chain(&error));
+                }
+            }
+            // Somebody still reads; the last one to leave closes it.
+            Err(shared) => drop(shared),
+        }
+    }
+}
+
+async fn log_failure(answer: oneshot::Receiver<Result<(), StoreError>>) {
+    if let Ok(Err(error)) = answer.await {
+        tracing::warn!("{}", crate::store::chain(&error));
+    }
+}
+
+async fn report(
+    events: &mpsc::Sender<Event>,
+    awaited: Vec<(LinkName, ServiceKey)>,
+    result: Result<(), StoreError>,
+) {
+    let result = result.map_err(|error| Arc::from(crate::store::chain(&error)));
+    for (link, service) in awaited {
+        let stored = Event::Stored {
+            link,
+            service,
+            result: result.clone(),
+        };
+        if events.send(stored).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// What a ledger record says a link's target may hold, and whether it was
+/// confirmed lately.
+pub(super) fn remembered(record: &LedgerRecord, now_ms: u64) -> (Arc<ServiceSet>, bool) {
+    let instances = record
+        .instances
+        .iter()
+        .map(|e| e.instance.clone())
+        .collect();
+    let fresh = record
+        .confirmed_at_ms
+        .is_some_and(|at| u128::from(now_ms.saturating_sub(at)) <= FRESH.as_millis());
+    (Arc::new(ServiceSet::new(instances)), fresh)
+}
+
+fn ledger_entries(
+    set: &ServiceSet,
+    state: LedgerState,
+    (going, going_state): (&[Instance], LedgerState),
+    since_ms: u64,
+) -> Vec<LedgerEntry> {
+    let entry = |instance: &Instance, state| LedgerEntry {
+        instance: instance.clone(),
+        state,
+        since_ms,
+        origin: instance.metadata.get(MARK_KEY).unwrap_or_default().into(),
+    };
+    let staying = set.instances().iter().map(|i| entry(i, state));
+    staying
+        .chain(going.iter().map(|i| entry(i, going_state)))
+        .collect()
+}
+
+fn entry(line: Line) -> JournalEntry {
+    let mut entry = JournalEntry::new(wall_ms(), kind(line.happening));
+    entry.link = Some(line.link.to_string());
+    entry.endpoint = line.endpoint.map(|endpoint| endpoint.to_string());
+    entry.service = line.service.as_ref().map(Into::into);
+    entry.instance = line.instance.map(|instance| instance.to_string());
+    entry.note = (!line.detail.is_empty()).then_some(line.detail);
+    if let Some(change) = line.change {
+        entry.cause = Some(Cause {
+            source: line.source.map(|source| source.to_string()),
+            view: line.truth.map(|truth| truth.to_string()),
+            ..Cause::default()
+        });
+        describe(&mut entry, &change);
+    }
+    entry
+}
+
+fn describe(entry: &mut JournalEntry, change: &Change) {
+    let (kind, before, after) = match change {
+        Change::Add(instance) => (ChangeKind::Add, None, Some(instance)),
+        Change::Update { from, to } => (ChangeKind::Update, Some(from), Some(to)),
+        Change::MarkUnavailable { from, to, .. } => (ChangeKind::Mark, Some(from), Some(to)),
+        Change::Remove { instance, .. } => (ChangeKind::Remove, Some(instance), None),
+    };
+    entry.change = Some(kind);
+    entry.before = before.map(Content::from);
+    entry.after = after.map(Content::from);
+}
+
+fn kind(happening: Happening) -> Kind {
+    match happening {
+        Happening::Intent => Kind::Intent,
+        Happening::Applied => Kind::Applied,
+        Happening::Failed => Kind::Failed,
+        Happening::Held => Kind::Held,
+        Happening::Released => Kind::Released,
+        Happening::Shadowed => Kind::Shadowed,
+        Happening::Unshadowed => Kind::Unshadowed,
+        Happening::Quarantined => Kind::Quarantined,
+        Happening::SourceLost => Kind::SourceLost,
+        Happening::SourceFound => Kind::SourceFound,
+        Happening::Paused => Kind::Paused,
+        Happening::Resumed => Kind::Resumed,
+    }
+}

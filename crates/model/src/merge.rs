@@ -1,0 +1,110 @@
+//! Bringing what was just seen of a service together with what was known.
+
+use std::sync::Arc;
+
+use crate::instance::{Identity, Instance, Seen};
+use crate::service::ServiceSet;
+use crate::view::Truth;
+
+/// What a new look at a service makes of what was known.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Merged {
+    /// What was just seen, completed by what only the former look could tell,
+    /// and by the instances that the new look does not show.
+    pub set: Arc<ServiceSet>,
+    /// Whether instances that were known are not shown any more. They are still
+    /// in the set: their absence has to be confirmed first.
+    pub missing: bool,
+}
+
+/// Takes additions and changes over at once and keeps what is not shown.
+///
+/// A consumer's view is not expected to show an instance that is disabled, so
+/// that one is kept without being missed.
+pub fn merge(known: &ServiceSet, seen: &ServiceSet, truth: Truth) -> Merged {
+    let mut instances = completed(known, seen);
+    let mut missing = false;
+    for old in known.instances() {
+        if seen.get(&old.key).is_empty() {
+            missing |= old.enabled || truth == Truth::Raw;
+            instances.push(old.clone());
+        }
+    }
+    Merged {
+        set: Arc::new(ServiceSet::new(instances)),
+        missing,
+    }
+}
+
+/// Takes a confirmed look as it is: what it does not show is gone. Only fields
+/// that it cannot tell are taken from what was known.
+pub fn replace(known: &ServiceSet, seen: &Arc<ServiceSet>) -> Arc<ServiceSet> {
+    let tells_all = |i: &Instance| i.healthy != Seen::Unknown && i.ephemeral != Seen::Unknown;
+    if seen.instances().iter().all(tells_all) {
+        return Arc::clone(seen);
+    }
+    Arc::new(ServiceSet::new(completed(known, seen)))
+}
+
+fn completed(known: &ServiceSet, seen: &ServiceSet) -> Vec<Instance> {
+    let complete = |new: &Instance| {
+        let mut instance = new.clone();
+        let old = known.matching(&new.key, Identity::AddressAndCluster).next();
+        if let Some(old) = old {
+            instance.healthy = new.healthy.or_seen(old.healthy);
+            instance.ephemeral = new.ephemeral.or_seen(old.ephemeral);
+        }
+        instance
+    };
+    seen.instances().iter().map(complete).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::instance::Port;
+
+    fn instance(last: u8) -> Instance {
+        Instance::new(
+            format!("10.0.0.{last}").as_str(),
+            Port::new(80).expect("not zero"),
+        )
+    }
+
+    fn set(instances: Vec<Instance>) -> Arc<ServiceSet> {
+        Arc::new(ServiceSet::new(instances))
+    }
+
+    #[test]
+    fn what_a_push_does_not_show_is_missed_but_kept() {
+        let known = set(vec![instance(1), instance(2)]);
+        let merged = merge(&known, &set(vec![instance(1)]), Truth::Consumer);
+        assert!(merged.missing);
+        assert_eq!(merged.set.len(), 2);
+    }
+
+    #[test]
+    fn a_disabled_instance_is_not_missed_in_a_consumers_view() {
+        let mut disabled = instance(2);
+        disabled.enabled = false;
+        let known = set(vec![instance(1), disabled]);
+        let seen = set(vec![instance(1)]);
+        assert!(!merge(&known, &seen, Truth::Consumer).missing);
+        assert!(merge(&known, &seen, Truth::Raw).missing);
+    }
+
+    #[test]
+    fn unknown_fields_keep_their_last_known_value() {
+        let mut sick = instance(1);
+        sick.healthy = Seen::Known(false);
+        let mut protected = instance(1);
+        protected.healthy = Seen::Unknown;
+        let (known, seen) = (set(vec![sick]), set(vec![protected]));
+        let merged = merge(&known, &seen, Truth::Consumer);
+        assert_eq!(merged.set.instances()[0].healthy, Seen::Known(false));
+        assert_eq!(
+            replace(&known, &seen).instances()[0].healthy,
+            Seen::Known(false)
+        );
+    }
+}
