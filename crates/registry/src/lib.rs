@@ -1,1 +1,60 @@
-//! placeholder
+//! The embedded Nacos-compatible registry.
+//!
+//! Nacos clients register and subscribe here over HTTP and gRPC as they do at
+//! a Nacos server, and links of ours publish what they carry from elsewhere.
+//! What applications registered and what links published live side by side.
+//!
+//! The registry must never know the engine, decide that an instance is gone
+//! for any reason but Nacos's own (its client left, its beats stopped, somebody
+//! removed it), or make one client's registrations depend on another's.
+//!
+//! * [`Registry`]: the registry itself, and what can be asked of it from within
+//!   the process;
+//! * [`LinkClient`]: how a link publishes;
+//! * [`Changes`]: which services changed;
+//! * [`serve`] and [`Listeners`]: HTTP and, 1000 ports higher, gRPC.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use syncline_model::{Instance, Port, ServiceKey, ServiceSet};
+//! use syncline_registry::{Registry, Settings};
+//!
+//! let registry = Registry::new(Settings::default());
+//! let orders = ServiceKey::new("public", "DEFAULT_GROUP", "orders");
+//! let port = Port::new(8080).ok_or("port 0")?;
+//! let set = Arc::new(ServiceSet::new(vec![Instance::new("10.0.0.1", port)]));
+//!
+//! let link = registry.link_client(&"hz-to-local".into());
+//! link.publish(&orders, set.clone());
+//! assert_eq!(registry.snapshot(&orders), set);
+//!
+//! drop(link);
+//! assert!(registry.snapshot(&orders).is_empty());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Not there yet: persistent instances do not survive a restart and are not
+//! probed, selectors other than `none` are refused, and there is no UDP push,
+//! no fuzzy watch and no authentication.
+
+mod answers;
+mod changes;
+mod figures;
+mod grpc;
+mod http;
+mod intern;
+mod link;
+mod moment;
+mod page;
+mod registry;
+mod serve;
+mod settings;
+mod store;
+mod wire;
+
+pub use changes::Changes;
+pub use figures::Figures;
+pub use link::LinkClient;
+pub use registry::{Origin, Registry};
+pub use serve::{GRPC_OFFSET, Listeners, ServeError, serve};
+pub use settings::{LifeSettings, Limits, PRESENTED_VERSION, PushSettings, Settings};

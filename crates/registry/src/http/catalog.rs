@@ -1,0 +1,318 @@
+//! The catalog: services and instances as the console sees them, raw.
+
+use std::collections::BTreeMap;
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use regex::Regex;
+use serde::Serialize;
+use syncline_model::{ClusterName, Instance, ServiceKey};
+
+use super::Site;
+use super::failure::Failure;
+use super::params::Params;
+use super::service;
+use crate::page::page;
+use crate::registry::Registry;
+use crate::store::Snapshot;
+use crate::wire::{ShownInstance, ShownMetadata};
+
+/// How many services are looked at before others get the store.
+const AT_ONCE: usize = 256;
+
+pub(super) async fn services(
+    State(site): State<Site>,
+    params: Params,
+) -> Result<Response, Failure> {
+    let page_no = int_parameter(&params, "pageNo")?;
+    let page_size = int_parameter(&params, "pageSize")?;
+    let registry = &site.registry;
+    let mut services = matching(registry, &params)?;
+    let with_instances = params.strict_flag("withInstances");
+    if !with_instances && params.strict_flag("hasIpCount") {
+        services = having_instances(registry, services);
+    }
+    let shown = snapshots(registry, page(&services, page_no, page_size));
+    if with_instances {
+        let shown: Vec<Whole<'_>> = shown.iter().map(|s| Whole::new(s)).collect();
+        return Ok(Json(shown).into_response());
+    }
+    let service_list: Vec<Summary<'_>> = shown.iter().map(|s| Summary::new(s)).collect();
+    let body = Json(Summaries {
+        count: services.len(),
+        service_list,
+    });
+    Ok(body.into_response())
+}
+
+/// A parameter that Nacos declares as a number that may be missing, and then
+/// cannot do without.
+fn int_parameter(params: &Params, name: &str) -> Result<i64, Failure> {
+    match params.get(name) {
+        Some(_) => params.integer(name),
+        None => Err(Failure::unreadable(format!(
+            "Optional int parameter '{name}' is present but cannot be translated into a null value"
+        ))),
+    }
+}
+
+/// The services of a namespace whose name and group match the patterns.
+fn matching(registry: &Registry, params: &Params) -> Result<Vec<ServiceKey>, Failure> {
+    let pattern = |name| params.get(name).map(service::pattern).transpose();
+    let names: Option<Regex> = pattern("serviceNameParam")?;
+    let groups: Option<Regex> = pattern("groupNameParam")?;
+    let wanted = |service: &ServiceKey| {
+        let name = |pattern: &Regex| pattern.is_match(service.name.as_str());
+        let group = |pattern: &Regex| pattern.is_match(service.group.as_str());
+        names.as_ref().is_none_or(name) && groups.as_ref().is_none_or(group)
+    };
+    let services = registry.services(&params.namespace());
+    Ok(services.filter(wanted).collect())
+}
+
+fn having_instances(registry: &Registry, services: Vec<ServiceKey>) -> Vec<ServiceKey> {
+    let mut having = Vec::new();
+    for services in services.chunks(AT_ONCE) {
+        registry.act(|store, _| {
+            let some = services.iter().filter(|service| {
+                let mut publications = store.publications(service);
+                publications.any(|(_, publication)| !publication.instances().is_empty())
+            });
+            having.extend(some.cloned());
+        });
+    }
+    having
+}
+
+fn snapshots(registry: &Registry, services: &[ServiceKey]) -> Vec<std::sync::Arc<Snapshot>> {
+    let mut snapshots = Vec::with_capacity(services.len());
+    for services in services.chunks(AT_ONCE) {
+        registry.act(|store, _| {
+            let found = services
+                .iter()
+                .filter_map(|service| store.snapshot(service));
+            snapshots.extend(found);
+        });
+    }
+    snapshots
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Summaries<'a> {
+    count: usize,
+    service_list: Vec<Summary<'a>>,
+}
+
+/// A service without its instances.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Summary<'a> {
+    name: &'a str,
+    group_name: &'a str,
+    cluster_count: usize,
+    ip_count: usize,
+    healthy_instance_count: usize,
+    /// A truth value as text.
+    trigger_flag: &'static str,
+}
+
+impl<'a> Summary<'a> {
+    fn new(snapshot: &'a Snapshot) -> Self {
+        let instances = snapshot.set.instances();
+        let healthy = instances.iter().filter(|i| i.healthy.or(true)).count();
+        let clusters = by_cluster(instances).len();
+        let share = healthy as f32 / instances.len() as f32;
+        // Without instances the share is no number, and triggers nothing.
+        let triggered = share <= snapshot.threshold().unwrap_or(0.0);
+        Self {
+            name: snapshot.key.name.as_str(),
+            group_name: snapshot.key.group.as_str(),
+            cluster_count: clusters,
+            ip_count: instances.len(),
+            healthy_instance_count: healthy,
+            trigger_flag: if triggered { "true" } else { "false" },
+        }
+    }
+}
+
+/// A service with its instances. What Nacos 2.2 leaves null is null.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Whole<'a> {
+    namespace: (),
+    service_name: &'a str,
+    group_name: &'a str,
+    cluster_map: BTreeMap<&'a str, Hosts<'a>>,
+    metadata: ShownOrEmpty<'a>,
+    protect_threshold: f32,
+    selector: (),
+    ephemeral: (),
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Hosts<'a> {
+    cluster_name: (),
+    health_checker: (),
+    metadata: (),
+    hosts: Vec<BulkInstance<'a>>,
+}
+
+/// An instance in a bulk read: its health is called `valid`, and nothing says
+/// whether it is ephemeral.
+#[derive(Serialize)]
+struct BulkInstance<'a> {
+    valid: bool,
+    metadata: ShownMetadata<'a>,
+    port: u16,
+    ip: &'a str,
+    weight: f64,
+    enabled: bool,
+}
+
+impl<'a> Whole<'a> {
+    fn new(snapshot: &'a Snapshot) -> Self {
+        let clusters = by_cluster(snapshot.set.instances());
+        let cluster_map = clusters.into_iter().map(|(cluster, instances)| {
+            let hosts = instances.into_iter().map(BulkInstance::new).collect();
+            let hosts = Hosts {
+                cluster_name: (),
+                health_checker: (),
+                metadata: (),
+                hosts,
+            };
+            (cluster.as_str(), hosts)
+        });
+        Self {
+            namespace: (),
+            service_name: snapshot.key.name.as_str(),
+            group_name: snapshot.key.group.as_str(),
+            cluster_map: cluster_map.collect(),
+            metadata: ShownOrEmpty(snapshot),
+            protect_threshold: snapshot.threshold().unwrap_or(0.0),
+            selector: (),
+            ephemeral: (),
+        }
+    }
+}
+
+impl<'a> BulkInstance<'a> {
+    fn new(instance: &'a Instance) -> Self {
+        Self {
+            valid: instance.healthy.or(true),
+            metadata: ShownMetadata(&instance.metadata),
+            port: instance.key.port.get(),
+            ip: instance.key.host.as_str(),
+            weight: instance.weight.get(),
+            enabled: instance.enabled,
+        }
+    }
+}
+
+/// A service's own metadata, empty where none was ever set.
+struct ShownOrEmpty<'a>(&'a Snapshot);
+
+impl Serialize for ShownOrEmpty<'_> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match &self.0.record {
+            Some(record) => ShownMetadata(&record.metadata).serialize(serializer),
+            None => serializer.collect_map(std::iter::empty::<((), ())>()),
+        }
+    }
+}
+
+fn by_cluster(instances: &[Instance]) -> BTreeMap<&ClusterName, Vec<&Instance>> {
+    let mut clusters: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for instance in instances {
+        clusters
+            .entry(&instance.key.cluster)
+            .or_default()
+            .push(instance);
+    }
+    clusters
+}
+
+pub(super) async fn service(State(site): State<Site>, params: Params) -> Result<Response, Failure> {
+    let missing = |grouped: &str| Failure::NotFound(format!("service {grouped} is not found!"));
+    if params.get("serviceName").is_none() {
+        return Err(missing("@@"));
+    }
+    let service = params.service()?;
+    let grouped = service.grouped();
+    let snapshot = site.registry.look(&service);
+    let snapshot = snapshot.ok_or_else(|| missing(&grouped))?;
+    let clusters = service::clusters(&snapshot);
+    let clusters: Vec<_> = clusters
+        .iter()
+        .map(|(name, checker)| {
+            serde_json::json!({
+                "serviceName": grouped,
+                "name": name.as_str(),
+                "healthChecker": checker,
+                "defaultPort": 80,
+                "defaultCheckPort": 80,
+                "useIPPort4Check": true,
+                "metadata": {},
+            })
+        })
+        .collect();
+    let body = serde_json::json!({
+        "service": {
+            "name": service.name.as_str(),
+            "groupName": service.group.as_str(),
+            "protectThreshold": snapshot.threshold().unwrap_or(0.0),
+            "selector": service::selector(),
+            "metadata": service::metadata(&snapshot)?,
+        },
+        "clusters": clusters,
+    });
+    Ok(Json(body).into_response())
+}
+
+pub(super) async fn instances(
+    State(site): State<Site>,
+    params: Params,
+) -> Result<Response, Failure> {
+    /// A page of a cluster's instances.
+    #[derive(Serialize)]
+    struct Page<'a> {
+        list: Vec<ShownInstance<'a>>,
+        count: usize,
+    }
+    let service = params.declared_service()?;
+    let cluster = ClusterName::from(params.declared("clusterName")?);
+    params.declared("pageNo")?;
+    params.declared("pageSize")?;
+    let page_no = params.integer("pageNo")?;
+    let page_size = params.integer("pageSize")?;
+    let grouped = service.grouped();
+    let snapshot = site.registry.look(&service);
+    let snapshot =
+        snapshot.ok_or_else(|| Failure::NotFound(format!("service {grouped} is not found!")))?;
+    if !service::clusters(&snapshot).contains_key(&cluster) {
+        let text = format!("cluster {cluster} is not found!");
+        return Err(Failure::NotFound(text));
+    }
+    let instances = snapshot.set.instances().iter();
+    let instances: Vec<&Instance> = instances.filter(|i| i.key.cluster == cluster).collect();
+    // Unlike the pages of other lists, a page 0 of this one is empty.
+    let shown = if page_no < 1 {
+        &[]
+    } else {
+        page(&instances, page_no, page_size)
+    };
+    let list = shown.iter().map(|instance| ShownInstance {
+        instance,
+        snapshot: &snapshot,
+        grouped: &grouped,
+        protected: false,
+        life: &site.registry.settings().life,
+    });
+    Ok(Json(Page {
+        list: list.collect(),
+        count: instances.len(),
+    })
+    .into_response())
+}

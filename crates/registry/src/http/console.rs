@@ -1,0 +1,112 @@
+//! What a client may ask about the server itself.
+
+use axum::Json;
+use axum::Router;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use syncline_model::NamespaceId;
+
+use super::Site;
+use super::failure::{Failure, result};
+use super::params::Params;
+use crate::registry::Registry;
+use crate::settings::PRESENTED_VERSION;
+
+pub(super) fn routes() -> Router<Site> {
+    Router::new()
+        .route("/v1/console/namespaces", get(namespaces))
+        .route("/v2/console/namespace/list", get(namespaces_in_result))
+        .route("/v1/console/server/state", get(state))
+        .route("/v1/console/health/liveness", get(|| async { "OK" }))
+        .route("/v1/console/health/readiness", get(|| async { "OK" }))
+        .route(
+            "/v2/console/health/liveness",
+            get(|| async { result("ok") }),
+        )
+        .route(
+            "/v2/console/health/readiness",
+            get(|| async { result("ok") }),
+        )
+}
+
+async fn namespaces(State(site): State<Site>) -> Response {
+    let body = serde_json::json!({
+        "code": 200, "message": null, "data": list_namespaces(&site.registry),
+    });
+    Json(body).into_response()
+}
+
+async fn namespaces_in_result(State(site): State<Site>) -> Response {
+    result(list_namespaces(&site.registry))
+}
+
+/// Public first, which 1.x and 2.x list without an id; then every namespace
+/// that has services. Nobody has to create one.
+fn list_namespaces(registry: &Registry) -> Vec<serde_json::Value> {
+    let entry = |id: &str, name: &str, description: Option<&str>, kind: u8| {
+        serde_json::json!({
+            "namespace": id,
+            "namespaceShowName": name,
+            "namespaceDesc": description,
+            "quota": 200,
+            "configCount": 0,
+            "type": kind,
+        })
+    };
+    let public = entry("", NamespaceId::PUBLIC, Some("Default Namespace"), 0);
+    let others = registry.namespaces().into_iter();
+    let others = others.filter(|id| id.as_str() != NamespaceId::PUBLIC);
+    let others = others.map(|id| entry(id.as_str(), id.as_str(), None, 2));
+    std::iter::once(public).chain(others).collect()
+}
+
+async fn state(State(site): State<Site>) -> Response {
+    Json(serde_json::json!({
+        "version": PRESENTED_VERSION,
+        "startup_mode": "standalone",
+        "function_mode": "naming",
+        "server_port": site.port.to_string(),
+        "auth_enabled": "false",
+    }))
+    .into_response()
+}
+
+pub(super) async fn metrics(State(site): State<Site>, params: Params) -> Result<Response, Failure> {
+    let body = if params.or("onlyStatus", "true") == "true" {
+        serde_json::json!({ "status": "UP" })
+    } else {
+        all_metrics(&site.registry)
+    };
+    Ok(Json(body).into_response())
+}
+
+/// Counts under Nacos's names. The load of the machine is not looked at.
+fn all_metrics(registry: &Registry) -> serde_json::Value {
+    let figures = registry.figures();
+    let clients =
+        figures.connections + figures.beat_addresses + figures.persistent_addresses + figures.links;
+    serde_json::json!({
+        "status": "UP",
+        "serviceCount": figures.services,
+        "instanceCount": figures.published_instances,
+        "subscribeCount": figures.subscriptions,
+        "responsibleInstanceCount": figures.published_instances,
+        "clientCount": clients,
+        "connectionBasedClientCount": figures.connections,
+        "ephemeralIpPortClientCount": figures.beat_addresses,
+        "persistentIpPortClientCount": figures.persistent_addresses,
+        "responsibleClientCount": clients,
+        "cpu": 0.0,
+        "load": 0.0,
+        "mem": 0.0,
+    })
+}
+
+pub(super) async fn metrics_in_result(State(site): State<Site>, params: Params) -> Response {
+    if params.or("onlyStatus", "true") == "true" {
+        result(serde_json::json!({ "status": "UP" }))
+    } else {
+        result(all_metrics(&site.registry))
+    }
+}

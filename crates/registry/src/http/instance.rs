@@ -1,0 +1,378 @@
+//! Instances over v1: register, update, beat, read.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
+use syncline_model::{ClusterName, Instance, InstanceKey, Metadata, ServiceKey};
+use syncline_nacos::message;
+
+use super::Site;
+use super::failure::{Failure, ok};
+use super::params::Params;
+use crate::registry::Registry;
+use crate::store::{
+    Address, BeatTimes, Clusters, EditError, Kind, Override, Patch, Publication, Snapshot,
+};
+use crate::wire::{DerivedId, Sent, ShownMetadata, read_instance, read_key, read_service};
+
+/// A beat was taken.
+const TAKEN: u32 = 10_200;
+
+/// A beat came for what is not registered: register again.
+const NOT_REGISTERED: u32 = 20_404;
+
+pub(super) async fn register(
+    State(site): State<Site>,
+    params: Params,
+) -> Result<Response, Failure> {
+    let service = params.service()?;
+    put_in(&site.registry, &params, &service)?;
+    Ok(ok())
+}
+
+/// Registers the instance that the parameters describe.
+pub(super) fn put_in(
+    registry: &Registry,
+    params: &Params,
+    service: &ServiceKey,
+) -> Result<(), Failure> {
+    let kind = kind(params);
+    let (instance, id) = described(registry, params, service, kind)?;
+    let address = address_of(&instance.key, kind);
+    registry.act(|store, now| {
+        let service = store.shared_key(service.clone());
+        store.publish_address(&address, &service, Publication::one(instance, id), now)
+    })?;
+    Ok(())
+}
+
+pub(super) async fn deregister(
+    State(site): State<Site>,
+    params: Params,
+) -> Result<Response, Failure> {
+    let service = params.service()?;
+    take_out(&site.registry, &params, &service)?;
+    Ok(ok())
+}
+
+/// Removes what the address publishes of the service, if it is of the kind
+/// that is named: ephemeral, where none is. Success also if there was nothing.
+pub(super) fn take_out(
+    registry: &Registry,
+    params: &Params,
+    service: &ServiceKey,
+) -> Result<(), Failure> {
+    let address = address_of(&named(registry, params)?, kind(params));
+    registry.act(|store, now| store.withdraw_address(&address, service, now));
+    Ok(())
+}
+
+pub(super) async fn update(State(site): State<Site>, params: Params) -> Result<Response, Failure> {
+    let service = params.service()?;
+    override_with(&site.registry, &params, &service)?;
+    Ok(ok())
+}
+
+/// Lays what the parameters describe over the instance, whoever published it.
+pub(super) fn override_with(
+    registry: &Registry,
+    params: &Params,
+    service: &ServiceKey,
+) -> Result<(), Failure> {
+    let kind = kind(params);
+    let (instance, _) = described(registry, params, service, kind)?;
+    let set = Override::new(instance.weight, instance.enabled, instance.metadata);
+    let edited = registry.act(|store, now| store.set_override(service, instance.key, set, now));
+    edited.map_err(|_| {
+        let ServiceKey {
+            namespace,
+            group,
+            name,
+        } = service;
+        Failure::Refused(format!(
+            "service not found, namespace: {namespace}, service: Service{{namespace='{namespace}', \
+             group='{group}', name='{name}', ephemeral={}, revision=0}}",
+            kind.is_ephemeral()
+        ))
+    })
+}
+
+pub(super) async fn patch(State(site): State<Site>, params: Params) -> Result<Response, Failure> {
+    let service = params.service()?;
+    let registry = &site.registry;
+    let instance = named(registry, &params)?;
+    let weight = match params.get("weight") {
+        Some(_) => {
+            let weight = params.number_or("weight", 1.0)?;
+            let weight = syncline_model::Weight::new(weight);
+            Some(weight.ok_or(Failure::Instance(crate::wire::BadInstance::Weight))?)
+        }
+        None => None,
+    };
+    let enabled = params.get("enabled").or(params.get("enable"));
+    let patch = Patch {
+        weight,
+        enabled: enabled.map(|_| enabled_flag(&params)),
+        metadata: params.metadata(&registry.inner.interner)?,
+    };
+    let patched = registry.act(|store, now| store.patch_instance(&service, &instance, patch, now));
+    patched.map_err(|error| match error {
+        EditError::ServiceMissing => no_instances(&instance.cluster, &service),
+        other => Failure::of_edit(other, &service.grouped()),
+    })?;
+    Ok(ok())
+}
+
+pub(super) async fn list(State(site): State<Site>, params: Params) -> Result<Response, Failure> {
+    let service = params.service()?;
+    params.integer_or("udpPort", 0)?;
+    let clusters = Clusters::new(params.or("clusters", ""));
+    let healthy_only = params.strict_flag("healthyOnly");
+    let grouped = service.grouped();
+    let answer = site.registry.shown(service, clusters, healthy_only)?;
+    Ok(Json(answer.shown_as(&grouped)).into_response())
+}
+
+pub(super) async fn detail(State(site): State<Site>, params: Params) -> Result<Response, Failure> {
+    /// The v1 form of one instance.
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Detail<'a> {
+        service: &'a str,
+        #[serde(flatten)]
+        found: Found<'a>,
+    }
+    let service = params.service()?;
+    let (snapshot, instance) = find(&site.registry, &params, &service)?;
+    let grouped = service.grouped();
+    Ok(Json(Detail {
+        service: &grouped,
+        found: Found::new(&snapshot, &instance, &grouped),
+    })
+    .into_response())
+}
+
+/// One instance as `detail` shows it, in v1 and v2 alike but for the key of
+/// the service's name.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Found<'a> {
+    ip: &'a str,
+    port: u16,
+    cluster_name: &'a str,
+    weight: f64,
+    healthy: bool,
+    instance_id: String,
+    metadata: ShownMetadata<'a>,
+}
+
+impl<'a> Found<'a> {
+    pub(super) fn new(snapshot: &Snapshot, instance: &'a Instance, grouped: &str) -> Self {
+        let key = &instance.key;
+        let derived = || DerivedId { key, grouped }.to_string();
+        Self {
+            ip: key.host.as_str(),
+            port: key.port.get(),
+            cluster_name: key.cluster.as_str(),
+            weight: instance.weight.get(),
+            healthy: instance.healthy.or(true),
+            instance_id: snapshot.custom_id(key).map_or_else(derived, str::to_owned),
+            metadata: ShownMetadata(&instance.metadata),
+        }
+    }
+}
+
+/// The instance that the parameters name. Unlike writes, reads know the
+/// cluster by one name only.
+pub(super) fn find(
+    registry: &Registry,
+    params: &Params,
+    service: &ServiceKey,
+) -> Result<(Arc<Snapshot>, Instance), Failure> {
+    let cluster = params.or("clusterName", ClusterName::DEFAULT);
+    let port = {
+        params.required("ip")?;
+        params.integer("port")?
+    };
+    let key = read_key(
+        params.required("ip")?,
+        port,
+        cluster,
+        &registry.inner.interner,
+    )?;
+    let snapshot = registry.look(service);
+    let snapshot = snapshot.filter(|snapshot| !snapshot.set.is_empty());
+    let snapshot = snapshot.ok_or_else(|| no_instances(&key.cluster, service))?;
+    let instance = snapshot.set.get(&key).first().cloned();
+    let instance = instance.ok_or_else(|| Failure::NotFound("no matched ip found!".into()))?;
+    Ok((snapshot, instance))
+}
+
+pub(super) async fn statuses(
+    State(site): State<Site>,
+    params: Params,
+) -> Result<Response, Failure> {
+    let key = params.declared("key")?;
+    let (namespace, grouped) = key.split_once("##").unwrap_or(("", key));
+    let service = read_service(namespace, "", grouped);
+    let set = site.registry.snapshot(&service);
+    let ips: Vec<String> = set
+        .instances()
+        .iter()
+        .map(|i| format!("{}:{}_{}", i.key.host, i.key.port, i.healthy.or(true)))
+        .collect();
+    Ok(Json(serde_json::json!({ "ips": ips })).into_response())
+}
+
+/// What a client sends with a full beat. A light one sends nothing.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Beat {
+    ip: String,
+    port: i64,
+    #[serde(default)]
+    weight: Option<f64>,
+    #[serde(default)]
+    service_name: Option<String>,
+    #[serde(default)]
+    cluster: Option<String>,
+    #[serde(default)]
+    metadata: std::collections::BTreeMap<String, Option<String>>,
+}
+
+pub(super) async fn beat(State(site): State<Site>, params: Params) -> Result<Response, Failure> {
+    /// What a client is told after a beat.
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Answer {
+        client_beat_interval: u64,
+        code: u32,
+        light_beat_enabled: bool,
+    }
+    let service = params.service()?;
+    let interval = take_beat(&site.registry, &params, &service)?;
+    let default = BeatTimes::of(&Metadata::empty(), &site.registry.settings().life).interval;
+    Ok(Json(Answer {
+        client_beat_interval: interval.unwrap_or(default).as_millis() as u64,
+        code: if interval.is_some() {
+            TAKEN
+        } else {
+            NOT_REGISTERED
+        },
+        light_beat_enabled: true,
+    })
+    .into_response())
+}
+
+/// Takes a beat, and tells when the next one is wanted. A full beat of an
+/// instance that is not registered registers it; a light one cannot.
+fn take_beat(
+    registry: &Registry,
+    params: &Params,
+    service: &ServiceKey,
+) -> Result<Option<std::time::Duration>, Failure> {
+    let full: Option<Beat> = params.get("beat").map(serde_json::from_str).transpose()?;
+    let (ip, port) = match &full {
+        Some(beat) => (beat.ip.as_str(), beat.port),
+        None => (params.or("ip", ""), params.integer_or("port", 0)?),
+    };
+    let Ok(key) = read_key(ip, port, "", &registry.inner.interner) else {
+        return Ok(None);
+    };
+    let address = address_of(&key, Kind::Ephemeral);
+    let taken = registry.act(|store, now| store.beat(&address, service, now));
+    let (None, Some(beat)) = (taken, full) else {
+        return Ok(taken);
+    };
+    let metadata = beat.metadata.into_iter();
+    let described = message::Instance {
+        ip: beat.ip,
+        port: beat.port,
+        weight: beat.weight.unwrap_or(1.0),
+        cluster_name: beat.cluster.unwrap_or_default(),
+        metadata: metadata.filter_map(|(k, v)| Some((k, v?))).collect(),
+        ..message::Instance::default()
+    };
+    // The name inside the beat is the one that a 2.x server goes by.
+    let service = match beat.service_name.as_deref() {
+        Some(name) if name.contains("@@") => read_service(service.namespace.as_str(), "", name),
+        _ => service.clone(),
+    };
+    let sent = Sent::Alone(Kind::Ephemeral);
+    let interner = &registry.inner.interner;
+    let (instance, id) = read_instance(&described, sent, &service, interner)?;
+    let times = BeatTimes::of(&instance.metadata, &registry.settings().life);
+    registry.act(|store, now| {
+        let service = store.shared_key(service);
+        store.publish_address(&address, &service, Publication::one(instance, id), now)
+    })?;
+    Ok(Some(times.interval))
+}
+
+/// The instance that the parameters describe, with Nacos's defaults.
+fn described(
+    registry: &Registry,
+    params: &Params,
+    service: &ServiceKey,
+    kind: Kind,
+) -> Result<(Instance, Option<Arc<str>>), Failure> {
+    let interner = &registry.inner.interner;
+    let mut described = message::Instance {
+        ip: params.required("ip")?.to_owned(),
+        port: params.integer("port")?,
+        cluster_name: cluster(params).to_owned(),
+        weight: params.number_or("weight", 1.0)?,
+        healthy: params.flag_or("healthy", true),
+        enabled: enabled_flag(params),
+        ..message::Instance::default()
+    };
+    if let Some(metadata) = params.metadata(interner)? {
+        let pairs = metadata.iter();
+        described.metadata = pairs.map(|(k, v)| (k.to_owned(), v.to_owned())).collect();
+    }
+    Ok(read_instance(
+        &described,
+        Sent::Alone(kind),
+        service,
+        interner,
+    )?)
+}
+
+/// The instance that the parameters of a write name.
+pub(super) fn named(registry: &Registry, params: &Params) -> Result<InstanceKey, Failure> {
+    let ip = params.required("ip")?;
+    let port = params.integer("port")?;
+    let interner = &registry.inner.interner;
+    Ok(read_key(ip, port, cluster(params), interner)?)
+}
+
+fn cluster(params: &Params) -> &str {
+    let cluster = params.get("clusterName").or(params.get("cluster"));
+    cluster.unwrap_or(ClusterName::DEFAULT)
+}
+
+fn kind(params: &Params) -> Kind {
+    Kind::of(params.flag_or("ephemeral", true))
+}
+
+fn enabled_flag(params: &Params) -> bool {
+    params.flag_or("enabled", params.flag_or("enable", true))
+}
+
+fn address_of(key: &InstanceKey, kind: Kind) -> Address {
+    Address {
+        host: key.host.clone(),
+        port: key.port,
+        kind,
+    }
+}
+
+fn no_instances(cluster: &ClusterName, service: &ServiceKey) -> Failure {
+    let grouped = service.grouped();
+    Failure::NotFound(format!(
+        "no ips found for cluster {cluster} in service {grouped}"
+    ))
+}

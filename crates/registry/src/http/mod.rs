@@ -1,0 +1,195 @@
+//! The HTTP side: v1 as Nacos 2.2 answers it, and the part of v2 that clients
+//! use.
+//!
+//! The answers are those of [`PRESENTED_VERSION`](crate::PRESENTED_VERSION)
+//! but for what is listed here:
+//!
+//! * every instance has an `instanceId`, also those registered over gRPC or v2
+//!   (as from 2.5 on);
+//! * ports outside of 1 to 65535 and weights that are no number are refused;
+//!   metadata values of `null` are dropped;
+//! * pages past the end are empty, also those of `catalog/services`, which
+//!   Nacos fills with the whole list when it is shorter than a page;
+//! * lists are in order of their names;
+//! * a `GET` that depends on a change shows it at once, not after 500 ms;
+//! * label selectors, snowflake instance ids, health checks, UDP push, login,
+//!   and operator pages other than `metrics` are missing. What is missing is
+//!   answered as an unknown route: 501 under `/v1/ns`, else 404, which is also
+//!   what makes clients go on without logging in.
+
+mod catalog;
+mod cluster;
+mod console;
+mod failure;
+mod instance;
+mod params;
+mod service;
+mod v2;
+
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, OriginalUri};
+use axum::http::{Method, StatusCode};
+use axum::response::Response;
+use axum::routing::{get, post, put};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tower::ServiceExt;
+
+use crate::registry::Registry;
+
+use failure::spring_error;
+
+/// How long a connection may take to say what it wants, and to want something
+/// again.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(75);
+
+/// How long requests may finish once the server ends.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// What every handler gets.
+#[derive(Clone)]
+struct Site {
+    registry: Registry,
+    port: u16,
+}
+
+/// Serves HTTP until cancelled.
+pub(crate) async fn serve(listener: TcpListener, registry: Registry, cancel: CancellationToken) {
+    let port = listener.local_addr().as_ref().map_or(0, SocketAddr::port);
+    let limit = registry.settings().limits.transports;
+    let routes = routes(Site {
+        registry: registry.clone(),
+        port,
+    });
+    let open = Arc::new(AtomicUsize::new(0));
+    let connections = TaskTracker::new();
+    loop {
+        let stream = tokio::select! {
+            stream = crate::serve::accept(&listener) => stream,
+            () = cancel.cancelled() => break,
+        };
+        if open.load(Ordering::Relaxed) >= limit {
+            tracing::warn!(limit, "too many HTTP connections; one was closed");
+            continue;
+        }
+        let (routes, registry, cancel) = (routes.clone(), registry.clone(), cancel.clone());
+        let open = open.clone();
+        connections.spawn(async move {
+            open.fetch_add(1, Ordering::Relaxed);
+            converse(stream, routes, registry, cancel).await;
+            open.fetch_sub(1, Ordering::Relaxed);
+        });
+    }
+    connections.close();
+    if tokio::time::timeout(2 * GRACE, connections.wait())
+        .await
+        .is_err()
+    {
+        tracing::warn!("HTTP connections were still open");
+    }
+}
+
+/// Answers one connection's requests.
+async fn converse(
+    stream: TcpStream,
+    routes: Router,
+    registry: Registry,
+    cancel: CancellationToken,
+) {
+    let service = hyper::service::service_fn(move |request| {
+        registry.inner.counters.http_requests.add(1);
+        routes.clone().oneshot(request)
+    });
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_TIMEOUT);
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
+    let served = tokio::select! {
+        served = connection.as_mut() => served,
+        () = cancel.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            match tokio::time::timeout(GRACE, connection).await {
+                Ok(served) => served,
+                Err(_) => return,
+            }
+        }
+    };
+    if let Err(error) = served {
+        tracing::debug!(error, "an HTTP connection broke");
+    }
+}
+
+fn routes(site: Site) -> Router {
+    let settings = site.registry.settings();
+    let body_limit = DefaultBodyLimit::max(settings.limits.http_body_bytes);
+    let context_path = settings.context_path.trim_end_matches('/').to_owned();
+    let below = Router::new()
+        .nest("/v1/ns", v1())
+        .nest("/v2/ns", v2::routes())
+        .merge(console::routes());
+    let routes = if context_path.is_empty() {
+        below
+    } else {
+        Router::new().nest(&context_path, below)
+    };
+    routes
+        .fallback(unknown)
+        .method_not_allowed_fallback(unknown)
+        .layer(body_limit)
+        .with_state(site)
+}
+
+fn v1() -> Router<Site> {
+    let health = || put(cluster::set_health);
+    Router::new()
+        .route(
+            "/instance",
+            post(instance::register)
+                .delete(instance::deregister)
+                .put(instance::update)
+                .patch(instance::patch)
+                .get(instance::detail),
+        )
+        .route("/instance/list", get(instance::list))
+        .route("/instance/beat", put(instance::beat))
+        .route("/instance/statuses", get(instance::statuses))
+        .route(
+            "/service",
+            post(service::create)
+                .delete(service::delete)
+                .put(service::update)
+                .get(service::detail),
+        )
+        .route("/service/list", get(service::list))
+        .route("/service/names", get(service::names))
+        .route("/catalog/services", get(catalog::services))
+        .route("/catalog/service", get(catalog::service))
+        .route("/catalog/instances", get(catalog::instances))
+        .route("/cluster", put(cluster::update))
+        .route("/health", health())
+        .route("/health/instance", health())
+        .route("/operator/metrics", get(console::metrics))
+        .route("/ops/metrics", get(console::metrics))
+}
+
+/// What the registry has no answer to.
+async fn unknown(method: Method, OriginalUri(uri): OriginalUri) -> Response {
+    let path = uri.path();
+    if path.contains("/v1/ns/") {
+        let message = format!("no such api:{method}:{path}");
+        spring_error(StatusCode::NOT_IMPLEMENTED, &message, path)
+    } else {
+        spring_error(StatusCode::NOT_FOUND, "No message available", path)
+    }
+}

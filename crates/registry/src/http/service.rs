@@ -1,0 +1,216 @@
+//! Services over v1: create, delete, update, read, list.
+
+use std::collections::BTreeMap;
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use regex::Regex;
+use serde::Serialize;
+use serde_json::value::RawValue;
+use syncline_model::{ClusterName, GroupName, NamespaceId, ServiceKey};
+
+use super::Site;
+use super::failure::{Failure, ok};
+use super::params::Params;
+use crate::page::page;
+use crate::registry::Registry;
+use crate::store::{Kind, Names, Snapshot};
+use crate::wire::ShownMetadata;
+
+/// The largest program that a name pattern may become.
+const PATTERN_BYTES: usize = 1 << 20;
+
+/// 2.2.1 to 3.1 give names under this key, where others say `services`.
+const NAMES_KEY: &str = "META-INF/services";
+
+pub(super) async fn create(State(site): State<Site>, params: Params) -> Result<Response, Failure> {
+    let service = params.declared_service()?;
+    // A service that is created by v1 is persistent, whatever is asked for.
+    create_as(&site.registry, &params, &service, Kind::Persistent)?;
+    Ok(ok())
+}
+
+pub(super) fn create_as(
+    registry: &Registry,
+    params: &Params,
+    service: &ServiceKey,
+    kind: Kind,
+) -> Result<(), Failure> {
+    let threshold = threshold(params)?;
+    no_selector(params)?;
+    let metadata = params.metadata(&registry.inner.interner)?;
+    let metadata = metadata.unwrap_or_else(syncline_model::Metadata::empty);
+    let created =
+        registry.act(|store, now| store.create_service(service, kind, threshold, metadata, now));
+    created.map_err(|error| Failure::of_edit(error, &service.grouped()))
+}
+
+pub(super) async fn delete(State(site): State<Site>, params: Params) -> Result<Response, Failure> {
+    let service = params.declared_service()?;
+    let deleted = site.registry.act(|store, _| store.delete_service(&service));
+    deleted.map_err(|error| Failure::of_edit(error, &service.grouped()))?;
+    Ok(ok())
+}
+
+pub(super) async fn update(State(site): State<Site>, params: Params) -> Result<Response, Failure> {
+    let service = params.service()?;
+    params.required("protectThreshold")?;
+    let threshold = threshold(&params)?;
+    no_selector(&params)?;
+    let metadata = params.metadata(&site.registry.inner.interner)?;
+    let metadata = metadata.unwrap_or_else(syncline_model::Metadata::empty);
+    let updated = site
+        .registry
+        .act(|store, now| store.update_service(&service, threshold, metadata, now));
+    updated.map_err(|error| Failure::of_edit(error, &service.grouped()))?;
+    Ok(ok())
+}
+
+pub(super) async fn detail(State(site): State<Site>, params: Params) -> Result<Response, Failure> {
+    let service = params.declared_service()?;
+    let snapshot = site.registry.look(&service);
+    let snapshot = snapshot.ok_or_else(|| not_found(&service))?;
+    let clusters = clusters(&snapshot);
+    let clusters: Vec<_> = clusters
+        .iter()
+        .map(|(name, checker)| {
+            serde_json::json!({ "name": name.as_str(), "healthChecker": checker, "metadata": {} })
+        })
+        .collect();
+    let body = serde_json::json!({
+        "namespaceId": service.namespace.as_str(),
+        "groupName": service.group.as_str(),
+        "name": service.name.as_str(),
+        "protectThreshold": snapshot.threshold().unwrap_or(0.0),
+        "metadata": metadata(&snapshot)?,
+        "selector": selector(),
+        "clusters": clusters,
+    });
+    Ok(Json(body).into_response())
+}
+
+pub(super) fn not_found(service: &ServiceKey) -> Failure {
+    Failure::Refused(format!(
+        "service not found, namespace: {}, serviceName: {}",
+        service.namespace,
+        service.grouped()
+    ))
+}
+
+pub(super) async fn list(State(site): State<Site>, params: Params) -> Result<Response, Failure> {
+    /// A page of names.
+    #[derive(Serialize)]
+    struct Page<'a> {
+        count: usize,
+        doms: Vec<&'a str>,
+    }
+    params.required("pageNo")?;
+    params.required("pageSize")?;
+    // A number that is none counts as 0 here, and only here.
+    let page_no = params.integer("pageNo").unwrap_or(0);
+    let page_size = params.integer("pageSize").unwrap_or(0);
+    let group = GroupName::from(params.or("groupName", GroupName::DEFAULT));
+    let namespace = params.namespace();
+    let names = site.registry.act(|store, _| store.names(&namespace));
+    let names = Names::of_group(&names, &group);
+    Ok(Json(Page {
+        count: names.len(),
+        doms: page(names, page_no, page_size)
+            .iter()
+            .map(|(_, name)| name.as_str())
+            .collect(),
+    })
+    .into_response())
+}
+
+pub(super) async fn names(State(site): State<Site>, params: Params) -> Result<Response, Failure> {
+    let pattern = params.get("expr").map(pattern).transpose()?;
+    let registry = &site.registry;
+    let namespaces = match params.get("namespaceId") {
+        Some(namespace) => vec![NamespaceId::from(namespace)],
+        None => registry.namespaces(),
+    };
+    let mut count = 0;
+    let mut found = BTreeMap::new();
+    for namespace in namespaces {
+        let grouped = registry.services(&namespace).filter_map(|service| {
+            let matches = |pattern: &Regex| pattern.is_match(service.name.as_str());
+            let wanted = pattern.as_ref().is_none_or(matches);
+            wanted.then(|| service.grouped())
+        });
+        let grouped: Vec<String> = grouped.collect();
+        count += grouped.len();
+        found.insert(namespace.as_str().to_owned(), grouped);
+    }
+    let body = serde_json::json!({ NAMES_KEY: found, "count": count });
+    Ok(Json(body).into_response())
+}
+
+/// A pattern that may match anywhere in a name.
+pub(super) fn pattern(text: &str) -> Result<Regex, Failure> {
+    regex::RegexBuilder::new(text)
+        .size_limit(PATTERN_BYTES)
+        .build()
+        .map_err(Failure::unreadable)
+}
+
+/// The clusters that a service has: those of its instances, and those for
+/// which a checker was set, with the checker.
+pub(super) fn clusters(snapshot: &Snapshot) -> BTreeMap<ClusterName, Box<RawValue>> {
+    let checkers = snapshot.record.as_deref();
+    let checkers = checkers.map(|record| &record.checkers);
+    let of_instances = snapshot.set.instances().iter().map(|i| &i.key.cluster);
+    let set = checkers.into_iter().flat_map(|checkers| checkers.keys());
+    let mut clusters = BTreeMap::new();
+    for cluster in of_instances.chain(set) {
+        if clusters.contains_key(cluster) {
+            continue;
+        }
+        let checker = checkers.and_then(|checkers| checkers.get(cluster));
+        let checker = checker.map_or(r#"{"type":"TCP"}"#, |checker| checker);
+        // It was parsed before it was stored.
+        if let Ok(checker) = RawValue::from_string(checker.to_owned()) {
+            clusters.insert(cluster.clone(), checker);
+        }
+    }
+    clusters
+}
+
+/// A service's own metadata.
+pub(super) fn metadata(snapshot: &Snapshot) -> Result<serde_json::Value, Failure> {
+    match &snapshot.record {
+        Some(record) => Ok(serde_json::to_value(ShownMetadata(&record.metadata))?),
+        None => Ok(serde_json::json!({})),
+    }
+}
+
+/// The only selector there is.
+pub(super) fn selector() -> serde_json::Value {
+    serde_json::json!({ "type": "none", "contextType": "NONE" })
+}
+
+fn threshold(params: &Params) -> Result<f32, Failure> {
+    let text = params.or("protectThreshold", "0");
+    let threshold = text.parse::<f32>();
+    threshold.map_err(|_| {
+        Failure::unreadable(format!(
+            "Failed to convert value of type 'java.lang.String' to required type 'float'; \
+             For input string: \"{text}\""
+        ))
+    })
+}
+
+fn no_selector(params: &Params) -> Result<(), Failure> {
+    #[derive(serde::Deserialize)]
+    struct Selector {
+        r#type: String,
+    }
+    let Some(text) = params.get("selector") else {
+        return Ok(());
+    };
+    match serde_json::from_str::<Selector>(text) {
+        Ok(selector) if selector.r#type == "none" => Ok(()),
+        _ => Err(Failure::Refused("not match any type of selector!".into())),
+    }
+}

@@ -1,0 +1,158 @@
+//! The part of v2 that clients use. Answers are wrapped in a result, and names
+//! are given without their group, which stands beside them.
+
+use axum::Router;
+use axum::extract::State;
+use axum::response::Response;
+use axum::routing::{get, post, put};
+use serde::Serialize;
+use syncline_model::{GroupName, NamespaceId, ServiceKey};
+
+use super::Site;
+use super::console;
+use super::failure::{Failure, InResult, result};
+use super::instance::{self, Found};
+use super::params::Params;
+use super::service;
+use crate::page::page;
+use crate::store::{Clusters, Kind, Names};
+
+/// No page is longer.
+const LONGEST_PAGE: i64 = 500;
+
+pub(super) fn routes() -> Router<Site> {
+    Router::new()
+        .route(
+            "/instance",
+            post(register).delete(deregister).put(update).get(detail),
+        )
+        .route("/instance/list", get(list))
+        .route("/instance/beat", put(beat))
+        .route("/service", post(create_service).get(service_detail))
+        .route("/service/list", get(service_list))
+        .route("/operator/metrics", get(console::metrics_in_result))
+        .route("/ops/metrics", get(console::metrics_in_result))
+}
+
+/// The service that a request means. A name with a group in it means what its
+/// first part says, in the group beside it, as Nacos reads it.
+fn named(params: &Params) -> Result<ServiceKey, Failure> {
+    let name = params.get("serviceName").ok_or_else(|| {
+        Failure::Missing("Required parameter 'serviceName' type String is not present".into())
+    })?;
+    let name = name.split("@@").next().unwrap_or(name);
+    Ok(ServiceKey {
+        namespace: NamespaceId::from_wire(params.or("namespaceId", "")),
+        group: GroupName::from(params.or("groupName", GroupName::DEFAULT)),
+        name: name.into(),
+    })
+}
+
+async fn register(State(site): State<Site>, params: Params) -> Result<Response, InResult> {
+    instance::put_in(&site.registry, &params, &named(&params)?)?;
+    Ok(result("ok"))
+}
+
+async fn deregister(State(site): State<Site>, params: Params) -> Result<Response, InResult> {
+    instance::take_out(&site.registry, &params, &named(&params)?)?;
+    Ok(result("ok"))
+}
+
+async fn update(State(site): State<Site>, params: Params) -> Result<Response, InResult> {
+    instance::override_with(&site.registry, &params, &named(&params)?)?;
+    Ok(result("ok"))
+}
+
+async fn detail(State(site): State<Site>, params: Params) -> Result<Response, InResult> {
+    /// The v2 form of one instance.
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Detail<'a> {
+        service_name: &'a str,
+        #[serde(flatten)]
+        found: Found<'a>,
+    }
+    let service = named(&params)?;
+    let (snapshot, instance) = instance::find(&site.registry, &params, &service)?;
+    let grouped = service.grouped();
+    Ok(result(Detail {
+        service_name: &grouped,
+        found: Found::new(&snapshot, &instance, &grouped),
+    }))
+}
+
+async fn list(State(site): State<Site>, params: Params) -> Result<Response, InResult> {
+    let service = named(&params)?;
+    let clusters = Clusters::new(params.or("clusterName", ""));
+    let healthy_only = params.strict_flag("healthyOnly");
+    let grouped = service.grouped();
+    let answer = site.registry.shown(service, clusters, healthy_only)?;
+    Ok(result(answer.shown_as(&grouped)))
+}
+
+/// The one v2 call that wants the group in the name, and answers without a
+/// result.
+async fn beat(state: State<Site>, params: Params) -> Result<Response, Failure> {
+    if !params.required("serviceName")?.contains("@@") {
+        return Err(Failure::Refused(
+            "Param 'serviceName' is illegal, it should be format as 'groupName@@serviceName'"
+                .into(),
+        ));
+    }
+    instance::beat(state, params).await
+}
+
+async fn create_service(State(site): State<Site>, params: Params) -> Result<Response, InResult> {
+    // Unlike v1, v2 lets one create an ephemeral service.
+    let kind = Kind::of(params.flag_or("ephemeral", false));
+    service::create_as(&site.registry, &params, &named(&params)?, kind)?;
+    Ok(result("ok"))
+}
+
+async fn service_detail(State(site): State<Site>, params: Params) -> Result<Response, InResult> {
+    let service = named(&params)?;
+    let snapshot = site.registry.look(&service);
+    let snapshot = snapshot.ok_or_else(|| service::not_found(&service))?;
+    let clusters: serde_json::Map<String, serde_json::Value> = service::clusters(&snapshot)
+        .iter()
+        .map(|(name, checker)| {
+            let cluster = serde_json::json!({
+                "clusterName": name.as_str(),
+                "healthChecker": checker,
+                "metadata": {},
+                "hosts": null,
+            });
+            (name.to_string(), cluster)
+        })
+        .collect();
+    Ok(result(serde_json::json!({
+        "namespace": service.namespace.as_str(),
+        "serviceName": service.name.as_str(),
+        "groupName": service.group.as_str(),
+        "clusterMap": clusters,
+        "metadata": service::metadata(&snapshot)?,
+        "protectThreshold": snapshot.threshold().unwrap_or(0.0),
+        "selector": service::selector(),
+        "ephemeral": snapshot.ephemeral,
+    })))
+}
+
+async fn service_list(State(site): State<Site>, params: Params) -> Result<Response, InResult> {
+    /// A page of names.
+    #[derive(Serialize)]
+    struct Page<'a> {
+        count: usize,
+        services: Vec<&'a str>,
+    }
+    let page_no = params.integer_or("pageNo", 1)?;
+    let page_size = params.integer_or("pageSize", 20)?.min(LONGEST_PAGE);
+    let group = GroupName::from(params.or("groupName", GroupName::DEFAULT));
+    let namespace = params.namespace();
+    let names = site.registry.act(|store, _| store.names(&namespace));
+    let names = Names::of_group(&names, &group);
+    let services = page(names, page_no, page_size).iter();
+    Ok(result(Page {
+        count: names.len(),
+        services: services.map(|(_, name)| name.as_str()).collect(),
+    }))
+}

@@ -1,0 +1,222 @@
+//! The registry as the rest of the process sees it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use parking_lot::{Mutex, RwLock};
+use syncline_model::{LinkName, NamespaceId, ServiceKey, ServiceSet};
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use crate::answers::Answers;
+use crate::changes::{Changes, Listeners};
+use crate::figures::{Counters, Figures};
+use crate::grpc::Outboxes;
+use crate::intern::Interner;
+use crate::link::LinkClient;
+use crate::moment::{Clock, Moment};
+use crate::settings::Settings;
+use crate::store::{Holder, Snapshot, Store};
+
+/// A Nacos-compatible registry, in memory.
+///
+/// Cloning gives another handle to the same registry. Without
+/// [`serve`](crate::serve) it is reachable only from within the process.
+#[derive(Clone)]
+pub struct Registry {
+    pub(crate) inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub(crate) settings: Settings,
+    pub(crate) clock: Clock,
+    store: Mutex<Store>,
+    /// Wakes whoever waits for the store's next timer.
+    sooner: Notify,
+    listeners: Listeners,
+    pub(crate) outboxes: RwLock<Outboxes>,
+    pub(crate) interner: Interner,
+    pub(crate) answers: Answers,
+    pub(crate) counters: Counters,
+    link_generation: AtomicU64,
+}
+
+/// What keeps a publication alive.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Origin {
+    /// A client's gRPC connection.
+    Connection,
+    /// A client's beats over HTTP.
+    Beat,
+    /// Nothing: it is persistent.
+    Persistent,
+    /// A link of ours.
+    Link(LinkName),
+}
+
+impl Origin {
+    /// Whether an application registered it, and not a link.
+    pub fn is_native(&self) -> bool {
+        !matches!(self, Self::Link(_))
+    }
+}
+
+impl Registry {
+    /// An empty registry.
+    pub fn new(settings: Settings) -> Self {
+        let inner = Arc::new(Inner {
+            store: Mutex::new(Store::new(&settings)),
+            answers: Answers::new(settings.limits.answer_cache_bytes),
+            settings,
+            clock: Clock::start(),
+            sooner: Notify::new(),
+            listeners: Listeners::default(),
+            outboxes: RwLock::default(),
+            interner: Interner::new(),
+            counters: Counters::default(),
+            link_generation: AtomicU64::new(0),
+        });
+        Self { inner }
+    }
+
+    /// The client by which a link publishes. A link's second client takes over
+    /// what the first one published, so that a restarted link leaves no gap.
+    pub fn link_client(&self, name: &LinkName) -> LinkClient {
+        let generation = self.inner.link_generation.fetch_add(1, Ordering::Relaxed) + 1;
+        LinkClient::open(self.clone(), name.clone(), generation)
+    }
+
+    /// All instances of a service, raw: disabled and unhealthy ones included,
+    /// whoever published them. Empty for a service that does not exist.
+    pub fn snapshot(&self, service: &ServiceKey) -> Arc<ServiceSet> {
+        self.look(service)
+            .map_or_else(ServiceSet::empty, |snapshot| snapshot.set.clone())
+    }
+
+    /// What applications registered of a service, without what links published.
+    pub fn natives(&self, service: &ServiceKey) -> Arc<ServiceSet> {
+        let publications = self.publications(service);
+        let mut natives = publications
+            .into_iter()
+            .filter(|(origin, _)| origin.is_native());
+        match (natives.next(), natives.next()) {
+            (None, _) => ServiceSet::empty(),
+            (Some((_, set)), None) => set,
+            (Some((_, one)), Some((_, two))) => {
+                let sets = [one, two].into_iter().chain(natives.map(|(_, set)| set));
+                let instances = sets.flat_map(|set| set.instances().to_vec());
+                Arc::new(ServiceSet::new(instances.collect()))
+            }
+        }
+    }
+
+    /// Who publishes a service, and what, before anything was overridden.
+    pub fn publications(&self, service: &ServiceKey) -> Vec<(Origin, Arc<ServiceSet>)> {
+        self.act(|store, _| {
+            let publications = store.publications(service);
+            publications
+                .map(|(holder, publication)| (holder.origin(), publication.to_set()))
+                .collect()
+        })
+    }
+
+    /// The services of a namespace, in order of group and name.
+    pub fn services(
+        &self,
+        namespace: &NamespaceId,
+    ) -> impl ExactSizeIterator<Item = ServiceKey> + use<> {
+        let names = self.act(|store, _| store.names(namespace));
+        let namespace = namespace.clone();
+        (0..names.len()).map(move |at| ServiceKey {
+            namespace: namespace.clone(),
+            group: names[at].0.clone(),
+            name: names[at].1.clone(),
+        })
+    }
+
+    /// The namespaces that have services.
+    pub fn namespaces(&self) -> Vec<NamespaceId> {
+        self.act(|store, _| store.namespaces())
+    }
+
+    /// Tells from now on which services changed, whoever changed them.
+    pub fn changes(&self) -> Changes {
+        self.inner.listeners.listen()
+    }
+
+    /// How much there is, and how much was done.
+    pub fn figures(&self) -> Figures {
+        let counts = self.act(|store, _| store.counts());
+        self.inner.counters.figures(counts)
+    }
+
+    /// The settings that it was made with.
+    pub fn settings(&self) -> &Settings {
+        &self.inner.settings
+    }
+
+    /// Keeps its timers until cancelled. [`serve`](crate::serve) does this; a
+    /// registry that is used within the process only has no need of it, since
+    /// every call catches up first.
+    pub(crate) async fn keep_time(&self, cancel: &CancellationToken) {
+        loop {
+            let sooner = self.inner.sooner.notified();
+            let next = self.act(|store, _| store.next_due());
+            let due = async {
+                match next {
+                    Some(next) => tokio::time::sleep_until(self.inner.clock.instant(next)).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = cancel.cancelled() => return,
+                () = sooner => {}
+                () = due => {}
+            }
+        }
+    }
+
+    /// Does something to the store, at the present moment, and hands on what
+    /// follows from it. Short: the lock is held meanwhile.
+    pub(crate) fn act<T>(&self, action: impl FnOnce(&mut Store, Moment) -> T) -> T {
+        let now = self.inner.clock.now();
+        let (result, effects, sooner) = {
+            let mut store = self.inner.store.lock();
+            store.advance(now);
+            let before = store.next_due();
+            let result = action(&mut store, now);
+            let sooner = match (store.next_due(), before) {
+                (Some(after), Some(before)) => after < before,
+                (after, None) => after.is_some(),
+                (None, Some(_)) => false,
+            };
+            (result, store.take_effects(), sooner)
+        };
+        if sooner {
+            self.inner.sooner.notify_one();
+        }
+        if !effects.changed.is_empty() {
+            self.inner.listeners.tell(&effects.changed);
+        }
+        if !effects.pushes.is_empty() {
+            self.inner.outboxes.read().post(&effects.pushes);
+        }
+        result
+    }
+
+    /// A service as it stands.
+    pub(crate) fn look(&self, service: &ServiceKey) -> Option<Arc<Snapshot>> {
+        self.act(|store, _| store.snapshot(service))
+    }
+}
+
+impl Holder {
+    fn origin(&self) -> Origin {
+        match self {
+            Self::Connection => Origin::Connection,
+            Self::Address(address) if address.kind.is_ephemeral() => Origin::Beat,
+            Self::Address(_) => Origin::Persistent,
+            Self::Link(name) => Origin::Link(name.clone()),
+        }
+    }
+}

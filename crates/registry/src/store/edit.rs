@@ -1,0 +1,292 @@
+//! What operators set: services, and instances over their publishers' heads.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use syncline_model::{ClusterName, Instance, InstanceKey, Metadata, Seen, ServiceKey, Weight};
+
+use super::service::{Publication, Published, Service};
+use super::timers::Timer;
+use super::{Kind, ServiceId, Store};
+use crate::moment::Moment;
+
+/// What was set for a service itself.
+#[derive(Clone, PartialEq, Debug)]
+pub(crate) struct ServiceRecord {
+    /// The share of healthy instances at or below which all are shown healthy.
+    pub(crate) protect_threshold: f32,
+    /// The service's own metadata.
+    pub(crate) metadata: Metadata,
+    /// Health checkers by cluster, as the JSON that was sent. The registry
+    /// probes nothing; a checker `NONE` allows setting health by hand.
+    pub(crate) checkers: BTreeMap<ClusterName, Arc<str>>,
+}
+
+impl Default for ServiceRecord {
+    fn default() -> Self {
+        Self {
+            protect_threshold: 0.0,
+            metadata: Metadata::empty(),
+            checkers: BTreeMap::new(),
+        }
+    }
+}
+
+/// What was set for one instance. It wins over every publisher, also over
+/// those to come, and outlives the instance for a while (2.x).
+#[derive(Clone, PartialEq, Debug)]
+pub(crate) struct Override {
+    pub(crate) weight: Weight,
+    pub(crate) enabled: bool,
+    /// Laid over the publisher's metadata; it cannot take a key away.
+    pub(crate) metadata: Metadata,
+    pub(super) gone_since: Option<Moment>,
+}
+
+impl Override {
+    pub(crate) fn new(weight: Weight, enabled: bool, metadata: Metadata) -> Self {
+        Self {
+            weight,
+            enabled,
+            metadata,
+            gone_since: None,
+        }
+    }
+
+    pub(super) fn apply(&self, instance: &mut Instance) {
+        instance.weight = self.weight;
+        instance.enabled = self.enabled;
+        if !self.metadata.is_empty() {
+            let published = instance.metadata.pairs().iter();
+            let laid_over = published.chain(self.metadata.pairs());
+            instance.metadata = Metadata::from_pairs(laid_over.cloned());
+        }
+    }
+}
+
+/// The parts of an instance that a patch may set.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub(crate) struct Patch {
+    pub(crate) weight: Option<Weight>,
+    pub(crate) enabled: Option<bool>,
+    /// Replaces what an earlier override laid over the metadata.
+    pub(crate) metadata: Option<Metadata>,
+}
+
+/// Why something cannot be set.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum EditError {
+    ServiceMissing,
+    ServiceExists,
+    ServiceNotEmpty,
+    InstanceMissing,
+    CheckerWorking,
+}
+
+impl Store {
+    /// Creates a service of a kind. Registrations of the other kind are
+    /// refused from then on.
+    pub(crate) fn create_service(
+        &mut self,
+        key: &ServiceKey,
+        kind: Kind,
+        protect_threshold: f32,
+        metadata: Metadata,
+        now: Moment,
+    ) -> Result<(), EditError> {
+        let id = self.service(key);
+        let kept = now.after(self.life.empty_kept);
+        let Some(service) = self.services.get_mut(id) else {
+            return Err(EditError::ServiceMissing);
+        };
+        if service.listed {
+            return Err(EditError::ServiceExists);
+        }
+        service.kind = Some(kind);
+        service.record = Some(Arc::new(ServiceRecord {
+            protect_threshold,
+            metadata,
+            checkers: BTreeMap::new(),
+        }));
+        service.empty_check = Some(kept);
+        self.timers.add(kept, Timer::Empty(id));
+        self.list(id);
+        self.touch(id, now);
+        Ok(())
+    }
+
+    /// Sets a service's threshold and metadata.
+    pub(crate) fn update_service(
+        &mut self,
+        key: &ServiceKey,
+        protect_threshold: f32,
+        metadata: Metadata,
+        now: Moment,
+    ) -> Result<(), EditError> {
+        self.edit_record(key, now, |record| {
+            record.protect_threshold = protect_threshold;
+            record.metadata = metadata;
+        })
+    }
+
+    /// Removes a service that has no instances.
+    pub(crate) fn delete_service(&mut self, key: &ServiceKey) -> Result<(), EditError> {
+        let id = self.listed(key).ok_or(EditError::ServiceMissing)?;
+        let has_instances = |service: &Service| {
+            let mut publishers = service.publishers.iter();
+            publishers.any(|publisher| !publisher.publication.instances().is_empty())
+        };
+        if self.services.get(id).is_some_and(has_instances) {
+            return Err(EditError::ServiceNotEmpty);
+        }
+        self.unlist(id);
+        Ok(())
+    }
+
+    /// Sets an override. The instance need not exist, the service must.
+    pub(crate) fn set_override(
+        &mut self,
+        key: &ServiceKey,
+        instance: InstanceKey,
+        mut set: Override,
+        now: Moment,
+    ) -> Result<(), EditError> {
+        let id = self.listed(key).ok_or(EditError::ServiceMissing)?;
+        let service = self.services.get_mut(id);
+        let service = service.ok_or(EditError::ServiceMissing)?;
+        if !service.publishes(&instance) {
+            set.gone_since = Some(now);
+            let at = now.after(self.life.empty_kept);
+            self.timers.add(at, Timer::Overrides(id));
+        }
+        service.overrides.insert(instance, set);
+        self.touch(id, now);
+        Ok(())
+    }
+
+    /// Changes parts of an instance that exists.
+    pub(crate) fn patch_instance(
+        &mut self,
+        key: &ServiceKey,
+        instance: &InstanceKey,
+        patch: Patch,
+        now: Moment,
+    ) -> Result<(), EditError> {
+        let id = self.listed(key).ok_or(EditError::ServiceMissing)?;
+        let service = self.services.get_mut(id);
+        let service = service.ok_or(EditError::ServiceMissing)?;
+        let snapshot = service.snapshot();
+        let shown = snapshot.set.get(instance).first();
+        let shown = shown.ok_or(EditError::InstanceMissing)?;
+        let before = service.overrides.get(instance);
+        let before = before.map_or_else(Metadata::empty, |set| set.metadata.clone());
+        let set = Override::new(
+            patch.weight.unwrap_or(shown.weight),
+            patch.enabled.unwrap_or(shown.enabled),
+            patch.metadata.unwrap_or(before),
+        );
+        self.set_override(key, instance.clone(), set, now)
+    }
+
+    /// Sets a cluster's health checker.
+    pub(crate) fn set_checker(
+        &mut self,
+        key: &ServiceKey,
+        cluster: ClusterName,
+        checker: Arc<str>,
+        now: Moment,
+    ) -> Result<(), EditError> {
+        self.edit_record(key, now, |record| {
+            record.checkers.insert(cluster, checker);
+        })
+    }
+
+    /// Sets the health of a persistent instance whose cluster has the checker
+    /// `NONE`, as 1.x does. (2.0 to 3.0 refuse it there too, by a fault.)
+    pub(crate) fn set_health(
+        &mut self,
+        key: &ServiceKey,
+        instance: &InstanceKey,
+        healthy: bool,
+        unchecked: impl Fn(&str) -> bool,
+        now: Moment,
+    ) -> Result<(), EditError> {
+        let id = self.listed(key).ok_or(EditError::CheckerWorking)?;
+        let Some(service) = self.services.get_mut(id) else {
+            return Err(EditError::CheckerWorking);
+        };
+        let checker = |record: &Arc<ServiceRecord>| {
+            let checker = record.checkers.get(&instance.cluster);
+            checker.is_some_and(|checker| unchecked(checker))
+        };
+        if !service.record.as_ref().is_some_and(checker) || service.kind != Some(Kind::Persistent) {
+            return Err(EditError::CheckerWorking);
+        }
+        let mut changed = false;
+        for publisher in &mut service.publishers {
+            if let Published::One(published) = &mut publisher.publication.published
+                && published.key == *instance
+                && published.healthy != Seen::Known(healthy)
+            {
+                published.healthy = Seen::Known(healthy);
+                changed = true;
+            }
+        }
+        if changed {
+            self.touch(id, now);
+        }
+        Ok(())
+    }
+
+    fn edit_record(
+        &mut self,
+        key: &ServiceKey,
+        now: Moment,
+        edit: impl FnOnce(&mut ServiceRecord),
+    ) -> Result<(), EditError> {
+        let id = self.listed(key).ok_or(EditError::ServiceMissing)?;
+        if let Some(service) = self.services.get_mut(id) {
+            edit(Arc::make_mut(service.record.get_or_insert_default()));
+        }
+        self.touch(id, now);
+        Ok(())
+    }
+
+    fn listed(&self, key: &ServiceKey) -> Option<ServiceId> {
+        let id = self.services.find(key)?;
+        self.services.get(id)?.listed.then_some(id)
+    }
+
+    /// Starts the clock for overrides of instances that are no longer
+    /// published.
+    pub(super) fn leave_overrides(&mut self, id: ServiceId, left: &Publication, now: Moment) {
+        let Some(service) = self.services.get_mut(id) else {
+            return;
+        };
+        if service.overrides.is_empty() {
+            return;
+        }
+        let gone = |instance: &&Instance| {
+            service.overrides.contains_key(&instance.key) && !service.publishes(&instance.key)
+        };
+        let gone: Vec<&Instance> = left.instances().iter().filter(gone).collect();
+        for instance in gone {
+            if let Some(set) = service.overrides.get_mut(&instance.key) {
+                set.gone_since = Some(now);
+                let at = now.after(self.life.empty_kept);
+                self.timers.add(at, Timer::Overrides(id));
+            }
+        }
+    }
+
+    /// Drops the overrides of instances that stayed away.
+    pub(super) fn forget_overrides(&mut self, id: ServiceId, now: Moment) {
+        let kept = self.life.empty_kept;
+        if let Some(service) = self.services.get_mut(id) {
+            service.overrides.retain(|_, set| {
+                let gone = set.gone_since;
+                gone.is_none_or(|since| now.since(since) < kept)
+            });
+        }
+    }
+}

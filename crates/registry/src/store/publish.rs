@@ -1,0 +1,223 @@
+//! Publishing and withdrawing: all that makes instances come and go.
+
+use std::sync::Arc;
+
+use syncline_model::ServiceKey;
+
+use super::beat::Beat;
+use super::service::{Publication, Publisher};
+use super::timers::Timer;
+use super::{Address, ClientId, Kind, ServiceId, Store};
+use crate::moment::Moment;
+
+/// The service exists and is of the other kind.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error(
+    "Current service {service} is {} service, can't register {} instance.",
+    kind_name(*.kind), kind_name(other(*.kind))
+)]
+pub(crate) struct WrongKind {
+    /// The grouped name.
+    pub(crate) service: String,
+    /// What the service is.
+    pub(crate) kind: Kind,
+}
+
+fn kind_name(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Ephemeral => "ephemeral",
+        Kind::Persistent => "persistent",
+    }
+}
+
+fn other(kind: Kind) -> Kind {
+    Kind::of(!kind.is_ephemeral())
+}
+
+/// Why nothing was registered.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub(crate) enum PublishError {
+    #[error(transparent)]
+    WrongKind(#[from] WrongKind),
+    /// The connection ended meanwhile.
+    #[error("the connection has ended")]
+    Disconnected,
+}
+
+impl Store {
+    /// Registers what a connection publishes of a service, in place of what it
+    /// published before.
+    pub(crate) fn publish(
+        &mut self,
+        client: ClientId,
+        key: &ServiceKey,
+        publication: Publication,
+        now: Moment,
+    ) -> Result<(), PublishError> {
+        if !self.clients.contains_key(&client) {
+            return Err(PublishError::Disconnected);
+        }
+        let id = self.claim(key, Kind::Ephemeral)?;
+        self.set_publisher(id, client, publication, None, now);
+        Ok(())
+    }
+
+    /// Registers what a link publishes of a service. A link takes no side
+    /// between ephemeral and persistent, and is never refused.
+    pub(crate) fn publish_link(
+        &mut self,
+        client: ClientId,
+        key: &ServiceKey,
+        set: Arc<syncline_model::ServiceSet>,
+        now: Moment,
+    ) {
+        let id = self.service(key);
+        let publication = Publication::set(set, super::CustomIds::new());
+        self.set_publisher(id, client, publication, None, now);
+    }
+
+    /// Registers the one instance that an address publishes of a service; an
+    /// ephemeral one lives by beats from now on.
+    pub(crate) fn publish_address(
+        &mut self,
+        address: &Address,
+        key: &ServiceKey,
+        publication: Publication,
+        now: Moment,
+    ) -> Result<(), WrongKind> {
+        let id = self.claim(key, address.kind)?;
+        let beat = address.kind.is_ephemeral().then(|| Beat::at(now));
+        let client = self.address(address);
+        self.set_publisher(id, client, publication, beat, now);
+        Ok(())
+    }
+
+    /// Removes what an address publishes of a service, and says whether there
+    /// was anything.
+    pub(crate) fn withdraw_address(
+        &mut self,
+        address: &Address,
+        key: &ServiceKey,
+        now: Moment,
+    ) -> bool {
+        match self.addresses.get(address) {
+            Some(&client) => self.withdraw(client, key, now),
+            None => false,
+        }
+    }
+
+    /// Removes what a client publishes of a service, and says whether there
+    /// was anything.
+    pub(crate) fn withdraw(&mut self, client: ClientId, key: &ServiceKey, now: Moment) -> bool {
+        let Some(id) = self.services.find(key) else {
+            return false;
+        };
+        self.withdraw_from(id, client, now)
+    }
+
+    pub(super) fn withdraw_from(&mut self, id: ServiceId, client: ClientId, now: Moment) -> bool {
+        let Some(holder) = self.clients.get_mut(&client) else {
+            return false;
+        };
+        if !holder.publishes.remove(&id) {
+            return false;
+        }
+        let ends = holder.publishes.is_empty()
+            && holder.subscribes.is_empty()
+            && matches!(holder.holder, super::Holder::Address(_));
+        self.remove_publisher(id, client, now);
+        if ends {
+            self.disconnect(client, now);
+        }
+        true
+    }
+
+    /// The service of that name and kind, made where there was none.
+    fn claim(&mut self, key: &ServiceKey, kind: Kind) -> Result<ServiceId, WrongKind> {
+        let id = self.service(key);
+        if let Some(service) = self.services.get_mut(id) {
+            match service.kind {
+                Some(other) if other != kind => {
+                    return Err(WrongKind {
+                        service: key.grouped(),
+                        kind: other,
+                    });
+                }
+                _ => service.kind = Some(kind),
+            }
+        }
+        Ok(id)
+    }
+
+    fn set_publisher(
+        &mut self,
+        id: ServiceId,
+        client: ClientId,
+        publication: Publication,
+        beat: Option<Beat>,
+        now: Moment,
+    ) {
+        let (Some(service), Some(holder)) =
+            (self.services.get_mut(id), self.clients.get_mut(&client))
+        else {
+            return;
+        };
+        holder.publishes.insert(id);
+        service.empty_check = None;
+        for instance in publication.instances() {
+            if let Some(set) = service.overrides.get_mut(&instance.key) {
+                set.gone_since = None;
+            }
+        }
+        self.counts.published_instances += publication.instances().len();
+        let before = service.set_publisher(Publisher {
+            client,
+            publication,
+            beat,
+        });
+        let mut changed = true;
+        if let Some(before) = before {
+            self.counts.published_instances -= before.publication.instances().len();
+            changed = service
+                .publisher(client)
+                .is_none_or(|publisher| publisher.publication != before.publication);
+            if changed {
+                self.leave_overrides(id, &before.publication, now);
+            }
+        }
+        if changed || !self.services.get(id).is_some_and(|service| service.listed) {
+            self.list(id);
+            self.touch(id, now);
+        }
+        if beat.is_some() {
+            self.plan_beat(id, client);
+        }
+    }
+
+    pub(super) fn remove_publisher(&mut self, id: ServiceId, client: ClientId, now: Moment) {
+        let Some(service) = self.services.get_mut(id) else {
+            return;
+        };
+        let Some(publisher) = service.take_publisher(client) else {
+            return;
+        };
+        self.counts.published_instances -= publisher.publication.instances().len();
+        if service.publishers.is_empty() {
+            let at = now.after(self.life.empty_kept);
+            service.empty_check = Some(at);
+            self.timers.add(at, Timer::Empty(id));
+        }
+        self.leave_overrides(id, &publisher.publication, now);
+        self.touch(id, now);
+    }
+
+    /// A service that stayed empty is forgotten.
+    pub(super) fn forget_empty(&mut self, id: ServiceId, at: Moment) {
+        let due = |service: &super::Service| {
+            service.empty_check == Some(at) && service.publishers.is_empty()
+        };
+        if self.services.get(id).is_some_and(due) {
+            self.unlist(id);
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! Who listens to a service, and when they hear of it.
+
+use syncline_model::ServiceKey;
+
+use super::snapshot::Clusters;
+use super::timers::Timer;
+use super::{ClientId, ServiceId, Store};
+use crate::moment::Moment;
+
+impl Store {
+    /// Subscribes a client to a service, which need not exist. A second
+    /// subscription replaces the clusters of the first.
+    pub(crate) fn subscribe(
+        &mut self,
+        client: ClientId,
+        key: &ServiceKey,
+        clusters: Clusters,
+        now: Moment,
+    ) {
+        if !self.clients.contains_key(&client) {
+            return;
+        }
+        let id = self.service(key);
+        let (Some(service), Some(holder)) =
+            (self.services.get_mut(id), self.clients.get_mut(&client))
+        else {
+            return;
+        };
+        holder.subscribes.insert(id);
+        if service.subscribers.insert(client, clusters).is_none() {
+            self.counts.subscriptions += 1;
+            service.push.content = None;
+            // Nacos pushes once after a first subscription, changed or not.
+            let at = now.after(self.push.delay);
+            self.timers.add(at, Timer::Welcome(id, client));
+        }
+    }
+
+    /// Ends a subscription.
+    pub(crate) fn unsubscribe(&mut self, client: ClientId, key: &ServiceKey) {
+        let Some(id) = self.services.find(key) else {
+            return;
+        };
+        if let Some(holder) = self.clients.get_mut(&client) {
+            holder.subscribes.remove(&id);
+        }
+        self.remove_subscriber(id, client);
+    }
+
+    pub(super) fn remove_subscriber(&mut self, id: ServiceId, client: ClientId) {
+        if let Some(service) = self.services.get_mut(id)
+            && service.subscribers.remove(&client).is_some()
+        {
+            self.counts.subscriptions -= 1;
+        }
+        self.drop_unused(id);
+    }
+
+    /// The clusters for which a client is subscribed to a service.
+    pub(crate) fn subscription(&self, client: ClientId, key: &ServiceKey) -> Option<Clusters> {
+        let service = self.services.get(self.services.find(key)?)?;
+        service.subscribers.get(&client).cloned()
+    }
+
+    /// Plans to tell the subscribers of a change: soon, but with a pause after
+    /// the last push that grows with what a push costs.
+    pub(super) fn plan_push(&mut self, id: ServiceId, now: Moment) {
+        let Some(service) = self.services.get_mut(id) else {
+            return;
+        };
+        if service.subscribers.is_empty() || service.push.due.is_some() {
+            return;
+        }
+        let due = now.after(self.push.delay).max(service.push.earliest);
+        service.push.due = Some(due);
+        self.timers.add(due, Timer::Push(id));
+    }
+
+    pub(super) fn push_due(&mut self, id: ServiceId, at: Moment, now: Moment) {
+        let Some(service) = self.services.get_mut(id) else {
+            return;
+        };
+        if service.push.due != Some(at) {
+            return;
+        }
+        service.push.due = None;
+        let snapshot = service.snapshot();
+        // A second holder of equal instances changes nothing that can be seen.
+        let content = Some(snapshot.content());
+        if service.subscribers.is_empty() || service.push.content == content {
+            return;
+        }
+        service.push.content = content;
+        let subscribers: Vec<ClientId> = service.subscribers.keys().copied().collect();
+        let pause = self.push.pause(snapshot.set.len(), subscribers.len());
+        service.push.earliest = now.after(pause);
+        let push = (service.key.clone(), subscribers);
+        self.effects.pushes.push(push);
+    }
+
+    pub(super) fn welcome(&mut self, id: ServiceId, client: ClientId) {
+        if let Some(service) = self.services.get(id)
+            && service.subscribers.contains_key(&client)
+        {
+            let push = (service.key.clone(), vec![client]);
+            self.effects.pushes.push(push);
+        }
+    }
+}

@@ -1,0 +1,295 @@
+//! Instances as they come from publishers and as readers are shown them.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::ser::{Serialize, SerializeMap, SerializeStruct, Serializer};
+use serde_json::value::RawValue;
+use syncline_model::instance::Port;
+use syncline_model::name::Host;
+use syncline_model::{
+    ClusterName, GroupName, Instance, InstanceKey, Metadata, NamespaceId, Seen, ServiceKey,
+    ServiceName, Weight,
+};
+use syncline_nacos::message;
+
+use crate::intern::Interner;
+use crate::moment::Moment;
+use crate::settings::LifeSettings;
+use crate::store::{BeatTimes, Kind, Snapshot};
+
+/// What Java's clients are told to wait between polls, in milliseconds.
+const CACHE_MILLIS: u32 = 10_000;
+
+/// Why an instance is not registered, in Nacos's words where it has some.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub(crate) enum BadInstance {
+    #[error("Param 'ip' is required.")]
+    NoIp,
+    /// The text of 2.3 and later; earlier versions take any number.
+    #[error("Param 'port' is illegal, the value should be between 0 and 65535.")]
+    PortRange,
+    /// Nacos takes it, but nothing can be reached there.
+    #[error("Param 'port' is illegal, no instance can be reached at port 0.")]
+    PortZero,
+    /// Nacos takes NaN, and any weight over gRPC.
+    #[error("instance format invalid: The weights range from 0.0 to 10000.0")]
+    Weight,
+    #[error("Instance 'clusterName' should be characters with only 0-9a-zA-Z-. (current: {0})")]
+    Cluster(String),
+    #[error(
+        "Instance 'heart beat interval' must less than 'heart beat timeout' and 'ip delete timeout'."
+    )]
+    HeartBeat,
+}
+
+/// How an instance came.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Sent {
+    /// By itself: all is checked.
+    Alone(Kind),
+    /// In a batch, of which Nacos (2.1.1 to 3.0) checks nothing.
+    InBatch,
+}
+
+/// An instance as the store keeps it, and the id that its publisher chose for
+/// it, if it did.
+pub(crate) fn read_instance(
+    instance: &message::Instance,
+    sent: Sent,
+    service: &ServiceKey,
+    interner: &Interner,
+) -> Result<(Instance, Option<Arc<str>>), BadInstance> {
+    let key = read_key(
+        &instance.ip,
+        instance.port,
+        &instance.cluster_name,
+        interner,
+    )?;
+    let weight = Weight::new(instance.weight).ok_or(BadInstance::Weight)?;
+    let metadata = instance.metadata.iter();
+    let metadata = interner.metadata(metadata.map(|(key, value)| (key.as_str(), value.as_str())));
+    let kind = match sent {
+        Sent::Alone(kind) => {
+            check_alone(&key, &metadata)?;
+            kind
+        }
+        Sent::InBatch => Kind::Ephemeral,
+    };
+    let id = instance.instance_id.as_deref();
+    let id = id
+        .filter(|id| !is_derived(id, &key, service))
+        .map(Arc::from);
+    let instance = Instance {
+        key,
+        weight,
+        healthy: Seen::Known(instance.healthy),
+        enabled: instance.enabled,
+        ephemeral: Seen::Known(kind.is_ephemeral()),
+        metadata,
+    };
+    Ok((instance, id))
+}
+
+/// What identifies an instance, if it can.
+pub(crate) fn read_key(
+    ip: &str,
+    port: i64,
+    cluster: &str,
+    interner: &Interner,
+) -> Result<InstanceKey, BadInstance> {
+    let ip = ip.trim();
+    if ip.is_empty() {
+        return Err(BadInstance::NoIp);
+    }
+    let port = u16::try_from(port).map_err(|_| BadInstance::PortRange)?;
+    let cluster = if cluster.is_empty() {
+        ClusterName::DEFAULT
+    } else {
+        cluster
+    };
+    Ok(InstanceKey {
+        host: Host::new(ip),
+        port: Port::new(port).ok_or(BadInstance::PortZero)?,
+        cluster: ClusterName::new(interner.text(cluster)),
+    })
+}
+
+fn check_alone(key: &InstanceKey, metadata: &Metadata) -> Result<(), BadInstance> {
+    let cluster = key.cluster.as_str();
+    let legal = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+    if !cluster.bytes().all(legal) {
+        return Err(BadInstance::Cluster(cluster.to_owned()));
+    }
+    let times = BeatTimes::of(metadata, &LifeSettings::default());
+    if times.unhealthy_after < times.interval || times.removed_after < times.interval {
+        return Err(BadInstance::HeartBeat);
+    }
+    Ok(())
+}
+
+fn is_derived(id: &str, key: &InstanceKey, service: &ServiceKey) -> bool {
+    let grouped = service.grouped();
+    id == DerivedId {
+        key,
+        grouped: &grouped,
+    }
+    .to_string()
+}
+
+/// A service's key from what a request says, with Nacos's defaults for what it
+/// leaves out. A name with a group in it (`GROUP@@name`) wins over the group
+/// beside it; some Node clients send such names over gRPC.
+pub(crate) fn read_service(namespace: &str, group: &str, name: &str) -> ServiceKey {
+    let (group, name) = message::split_grouped(name).unwrap_or((group, name));
+    let group = if group.is_empty() {
+        GroupName::DEFAULT
+    } else {
+        group
+    };
+    ServiceKey {
+        namespace: NamespaceId::from_wire(namespace),
+        group: GroupName::from(group),
+        name: ServiceName::from(name),
+    }
+}
+
+/// The id of an instance whose publisher chose none. Nacos 2.0 to 2.2 leave it
+/// out for instances registered over gRPC; 2.5 and this registry fill it in,
+/// so that the same instance from two publishers is one.
+pub(crate) struct DerivedId<'a> {
+    pub(crate) key: &'a InstanceKey,
+    pub(crate) grouped: &'a str,
+}
+
+impl fmt::Display for DerivedId<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let InstanceKey {
+            host,
+            port,
+            cluster,
+        } = self.key;
+        write!(f, "{host}#{port}#{cluster}#{}", self.grouped)
+    }
+}
+
+impl Serialize for DerivedId<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// One instance as readers are shown it, written straight from the store.
+pub(crate) struct ShownInstance<'a> {
+    pub(crate) instance: &'a Instance,
+    pub(crate) snapshot: &'a Snapshot,
+    /// The grouped name.
+    pub(crate) grouped: &'a str,
+    /// Shown healthy whatever it is.
+    pub(crate) protected: bool,
+    pub(crate) life: &'a LifeSettings,
+}
+
+impl Serialize for ShownInstance<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Instance { key, metadata, .. } = self.instance;
+        let times = BeatTimes::of(metadata, self.life);
+        let mut object = serializer.serialize_struct("Instance", 14)?;
+        match self.snapshot.custom_id(key) {
+            Some(id) => object.serialize_field("instanceId", id)?,
+            None => {
+                let grouped = self.grouped;
+                object.serialize_field("instanceId", &DerivedId { key, grouped })?;
+            }
+        }
+        object.serialize_field("ip", key.host.as_str())?;
+        object.serialize_field("port", &key.port)?;
+        object.serialize_field("weight", &self.instance.weight.get())?;
+        object.serialize_field(
+            "healthy",
+            &(self.protected || self.instance.healthy.or(true)),
+        )?;
+        object.serialize_field("enabled", &self.instance.enabled)?;
+        let ephemeral = self.instance.ephemeral.or(self.snapshot.ephemeral);
+        object.serialize_field("ephemeral", &ephemeral)?;
+        object.serialize_field("clusterName", key.cluster.as_str())?;
+        object.serialize_field("serviceName", self.grouped)?;
+        object.serialize_field("metadata", &ShownMetadata(metadata))?;
+        object.serialize_field("instanceHeartBeatInterval", &times.interval.as_millis())?;
+        object.serialize_field(
+            "instanceHeartBeatTimeOut",
+            &times.unhealthy_after.as_millis(),
+        )?;
+        object.serialize_field("ipDeleteTimeout", &times.removed_after.as_millis())?;
+        match metadata.get("preserved.instance.id.generator") {
+            Some(generator) => object.serialize_field("instanceIdGenerator", generator)?,
+            // Absent beside other metadata (2.0 to 3.1).
+            None if metadata.is_empty() => {
+                object.serialize_field("instanceIdGenerator", "simple")?;
+            }
+            None => object.skip_field("instanceIdGenerator")?,
+        }
+        object.end()
+    }
+}
+
+/// Metadata as a JSON object.
+pub(crate) struct ShownMetadata<'a>(pub(crate) &'a Metadata);
+
+impl Serialize for ShownMetadata<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut object = serializer.serialize_map(Some(self.0.len()))?;
+        for (key, value) in self.0.iter() {
+            object.serialize_entry(key, value)?;
+        }
+        object.end()
+    }
+}
+
+/// A service with its instances, as consumers get it.
+///
+/// All fields are there and none is null: the Rust and Python SDKs refuse
+/// anything less. `allIPs` is what 2.x says, `allIps` what 3.x says.
+#[derive(serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ShownService<'a> {
+    /// Without its group over gRPC, with it over HTTP.
+    pub(crate) name: &'a str,
+    pub(crate) group_name: &'a str,
+    pub(crate) clusters: &'a str,
+    cache_millis: u32,
+    hosts: &'a RawValue,
+    last_ref_time: u64,
+    checksum: &'static str,
+    #[serde(rename = "allIPs")]
+    all_ips: bool,
+    #[serde(rename = "allIps")]
+    all_ips_of_3: bool,
+    reach_protection_threshold: bool,
+    valid: bool,
+}
+
+impl<'a> ShownService<'a> {
+    pub(crate) fn new(
+        name: &'a str,
+        group_name: &'a str,
+        clusters: &'a str,
+        hosts: &'a RawValue,
+        protected: bool,
+        stamp: Moment,
+    ) -> Self {
+        Self {
+            name,
+            group_name,
+            clusters,
+            cache_millis: CACHE_MILLIS,
+            hosts,
+            last_ref_time: stamp.unix_millis(),
+            checksum: "",
+            all_ips: false,
+            all_ips_of_3: false,
+            reach_protection_threshold: protected,
+            valid: true,
+        }
+    }
+}
