@@ -209,8 +209,7 @@ pub struct InstanceKey {
 impl InstanceKey {
     /// Whether both are the same instance to a registry of that kind.
     pub fn same(&self, other: &Self, identity: Identity) -> bool {
-        self.same_address(other)
-            && (identity == Identity::Address || self.cluster == other.cluster)
+        self.same_address(other) && (identity == Identity::Address || self.cluster == other.cluster)
     }
 
     /// Whether both answer at the same host and port, whatever their cluster.

@@ -1,0 +1,6 @@
+//! What holds for any input, module by module.
+
+mod guard;
+mod mapping;
+mod ownership;
+mod scope;
