@@ -10,5 +10,7 @@
 //!
 //! * [`message`]: the messages over gRPC, and the instances and services that
 //!   gRPC and HTTP share.
+//! * [`grpc`]: the gRPC client: one connection, and a session that heals itself.
 
+pub mod grpc;
 pub mod message;

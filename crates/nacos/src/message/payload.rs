@@ -246,6 +246,14 @@ pub fn decode_request<T: Message + DeserializeOwned>(
     })
 }
 
+/// The id of a request whose body may be unreadable otherwise, if it is at
+/// least an object.
+pub fn request_id(payload: &Payload) -> Option<String> {
+    let (_, json) = parts(payload).ok()?;
+    let head: RequestHead = head::head_of(json).ok()?;
+    head.request_id
+}
+
 /// Reads the answer to a request. A result code other than 200 is a refusal,
 /// whatever the type.
 ///

@@ -1,0 +1,4 @@
+//! The Nacos protocol against recordings, fakes and real servers.
+
+#[cfg(test)]
+mod grpc;
