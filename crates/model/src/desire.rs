@@ -192,9 +192,7 @@ impl Rules {
             mapped.healthy = Seen::Known(true);
         }
         Ok(Some(match path {
-            Some((marking, path)) if marking.marks => {
-                marking.signer.marked(target, &mapped, &path)
-            }
+            Some((marking, path)) if marking.marks => marking.signer.marked(target, &mapped, &path),
             Some(_) | None => mapped,
         }))
     }

@@ -1,0 +1,130 @@
+//! What can be said of an embedded registry in a configuration.
+
+use std::fmt;
+use std::net::SocketAddr;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use syncline_contract::Period;
+
+/// A Nacos-compatible registry inside the process: a replica for consumers, or
+/// a place to try things out.
+#[derive(Clone, PartialEq, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct EmbeddedConfig {
+    /// The HTTP address. gRPC is served at the port + 1000, as Nacos does.
+    #[schemars(with = "String", extend("examples" = ["127.0.0.1:8848", "[::]:8848"]))]
+    pub listen: Listen,
+
+    /// The Nacos version that clients are told.
+    #[schemars(with = "String", regex(pattern = r"^\d+\.\d+\.\d+$"))]
+    pub presents: Presented,
+
+    /// How long changes of a service are collected before they are pushed.
+    pub push_delay: Period,
+}
+
+impl Default for EmbeddedConfig {
+    fn default() -> Self {
+        Self {
+            listen: Listen(SocketAddr::from(([127, 0, 0, 1], 8848))),
+            presents: Presented("2.5.1".to_owned()),
+            push_delay: Period::from_millis(5),
+        }
+    }
+}
+
+/// An address to listen on, with room above its port for the gRPC port.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Listen(SocketAddr);
+
+impl Listen {
+    /// The HTTP address; port 0 takes a free pair.
+    pub fn http(self) -> SocketAddr {
+        self.0
+    }
+}
+
+impl fmt::Display for Listen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+impl TryFrom<String> for Listen {
+    type Error = BadListen;
+
+    fn try_from(text: String) -> Result<Self, BadListen> {
+        let address: SocketAddr = text.parse().map_err(|_| BadListen::NotOne)?;
+        match address.port().checked_add(1000) {
+            Some(_) => Ok(Self(address)),
+            None => Err(BadListen::TooHigh),
+        }
+    }
+}
+
+/// What is wrong with an address to listen on, as it reads on from it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum BadListen {
+    /// Not an IP address with a port.
+    #[error("must be an IP address and a port, such as 127.0.0.1:8848")]
+    NotOne,
+    /// No room for the gRPC port.
+    #[error("leaves no room for the gRPC port, which is 1000 higher")]
+    TooHigh,
+}
+
+/// A Nacos version to show to clients.
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Presented(String);
+
+impl Presented {
+    /// The version as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for Presented {
+    type Error = BadVersion;
+
+    fn try_from(text: String) -> Result<Self, BadVersion> {
+        let numbers: Vec<_> = text.split('.').map(str::parse::<u16>).collect();
+        if numbers.len() == 3 && numbers.iter().all(Result::is_ok) {
+            Ok(Self(text))
+        } else {
+            Err(BadVersion)
+        }
+    }
+}
+
+/// What is wrong with a version, as it reads on from it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("must be a version of three numbers, such as 2.5.1")]
+pub struct BadVersion;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_grpc_port_needs_room() {
+        let listen = |text: &str| Listen::try_from(text.to_owned());
+        assert!(listen("[::1]:8848").is_ok());
+        assert!(listen("127.0.0.1:0").is_ok());
+        assert_eq!(listen("127.0.0.1:64536"), Err(BadListen::TooHigh));
+        assert_eq!(listen("localhost:8848"), Err(BadListen::NotOne));
+        assert_eq!(listen("8848"), Err(BadListen::NotOne));
+    }
+
+    #[test]
+    fn versions_have_three_numbers() {
+        let presents = |text: &str| Presented::try_from(text.to_owned());
+        assert!(presents("1.4.8").is_ok());
+        for text in ["", "2", "2.5", "2.5.1.0", "2.5.x", "v2.5.1"] {
+            assert_eq!(presents(text), Err(BadVersion), "{text}");
+        }
+    }
+}

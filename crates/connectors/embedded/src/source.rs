@@ -1,0 +1,111 @@
+//! The registry as a source: every look is whole and raw, since it is a look
+//! into our own memory.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use syncline_contract::{
+    Area, Coverage, Failure, Followed, ListEnd, Listed, Observation, ObservationSink, Purpose,
+    Source, SourceReport,
+};
+use syncline_model::scope::Scope;
+use syncline_model::{NamespaceId, ServiceKey, Truth, View};
+use syncline_registry::{PRESENTED_VERSION, Registry};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+/// An embedded registry, read.
+pub struct EmbeddedSource {
+    registry: Registry,
+}
+
+impl EmbeddedSource {
+    pub(crate) fn new(registry: Registry) -> Self {
+        Self { registry }
+    }
+
+    fn view(&self, service: &ServiceKey) -> View {
+        View::Complete(Truth::Raw, self.registry.snapshot(service))
+    }
+
+    /// The namespaces that have services, and those that a scope names exactly.
+    fn namespaces(&self, scopes: &[Scope]) -> BTreeSet<NamespaceId> {
+        let named = scopes
+            .iter()
+            .flat_map(|scope| scope.literal_namespaces().unwrap_or_default());
+        self.registry
+            .namespaces()
+            .into_iter()
+            .chain(named)
+            .collect()
+    }
+}
+
+#[async_trait]
+impl Source for EmbeddedSource {
+    async fn describe(&self) -> Result<SourceReport, Failure> {
+        Ok(SourceReport {
+            product: format!("embedded registry (presents Nacos {PRESENTED_VERSION})"),
+            reading: "raw view from memory".to_owned(),
+            truth: Truth::Raw,
+            watching: "every change at once".to_owned(),
+            advice: Vec::new(),
+        })
+    }
+
+    async fn list(&self, scopes: &[Scope], sink: mpsc::Sender<Listed>) -> ListEnd {
+        for namespace in self.namespaces(scopes) {
+            for service in self.registry.services(&namespace) {
+                if !scopes.iter().any(|scope| scope.selects(&service)) {
+                    continue;
+                }
+                let listed = Listed {
+                    view: self.view(&service),
+                    service,
+                    rejected: Vec::new(),
+                };
+                if sink.send(listed).await.is_err() {
+                    // Whoever asked has gone, and so has the end of the list.
+                    return ListEnd { areas: Vec::new() };
+                }
+            }
+        }
+        ListEnd {
+            areas: vec![Area {
+                namespace: None,
+                group: None,
+                coverage: Coverage::Complete(Truth::Raw),
+            }],
+        }
+    }
+
+    async fn read(&self, service: &ServiceKey, _purpose: Purpose) -> View {
+        self.view(service)
+    }
+
+    async fn watch(
+        &self,
+        scopes: &[Scope],
+        followed: Arc<Followed>,
+        sink: ObservationSink,
+        cancel: CancellationToken,
+    ) {
+        let mut changes = self.registry.changes();
+        // What changed between the last list and now is in no change.
+        sink.put(Observation::LookAtAll);
+        while let Some(services) = cancel.run_until_cancelled(changes.next()).await {
+            for service in services {
+                let wanted = scopes.iter().any(|scope| scope.selects(&service))
+                    || followed.contains(&service);
+                if wanted {
+                    sink.put(Observation::Content {
+                        view: self.view(&service),
+                        service,
+                        rejected: Vec::new(),
+                    });
+                }
+            }
+        }
+    }
+}
