@@ -4,7 +4,7 @@
 //! unhealthy, is disabled, loses its weight or leaves the scope: it cannot be
 //! used any more. The guard of a link counts such losses of use, *net*: what
 //! joins a service makes up for what leaves it, so a rolling deploy, however
-//! large, is no loss, and an address that the source now shows under another
+//! large, is no loss, and an address that the source newly shows under another
 //! service has moved.
 //!
 //! | setting | holds | until |

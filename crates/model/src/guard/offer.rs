@@ -13,8 +13,9 @@ pub struct Offer {
     pub has: u32,
     /// How many it would be given.
     pub given: u32,
-    /// How many of those that go the source now shows under another service.
-    /// That is proof of their removal, so they are not counted as lost.
+    /// How many of those that go the source now shows under another service
+    /// that did not show them before. That is proof of their removal, so they
+    /// are not counted as lost.
     pub moved: u32,
     /// Which ones are lost.
     pub lost: LostDigest,
@@ -24,9 +25,11 @@ impl Offer {
     /// What a plan (made as if all losses passed) would do to a service that
     /// has so many instances in use now.
     ///
-    /// `shown_elsewhere` tells whether the source now shows that address under
-    /// another service. A copy that yields to a native is no loss.
-    pub fn of_plan(has: u32, plan: &Plan, shown_elsewhere: impl Fn(&InstanceKey) -> bool) -> Self {
+    /// `moved` tells whether the source now shows that address, given in the
+    /// target's terms, under a service that did not show it before. One that
+    /// always did proves nothing: Dubbo registers every interface of a process
+    /// at one address. A copy that yields to a native is no loss.
+    pub fn of_plan(has: u32, plan: &Plan, moved: impl Fn(&InstanceKey) -> bool) -> Self {
         let mut offer = Self {
             has,
             given: has,
@@ -36,7 +39,7 @@ impl Offer {
         for change in &plan.changes {
             if change.loses_use() {
                 offer.given = offer.given.saturating_sub(1);
-                if removes(change) && shown_elsewhere(change.key()) {
+                if removes(change) && moved(change.key()) {
                     offer.moved += 1;
                 } else {
                     offer.lost = offer.lost.with(change.key());
@@ -188,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_shown_elsewhere_is_moved_and_not_lost() {
+    fn what_moved_is_not_lost() {
         let held = || vec![instance(1), instance(2), instance(3)];
         let moved = offer(held(), vec![instance(3)], Natives::new(), &[1, 3]);
         assert_eq!((moved.has, moved.given, moved.moved), (3, 1, 1));

@@ -1,7 +1,8 @@
 //! Patterns against a naive reading of what they mean.
 
 use proptest::prelude::*;
-use syncline_model::scope::Pattern;
+use syncline_model::scope::{Condition, Pattern};
+use syncline_model::{Instance, Port, ServiceKey};
 
 /// A glob matches if its first character can be taken away together with some
 /// beginning of the name, and the rests match.
@@ -37,4 +38,23 @@ proptest! {
             }
         }
     }
+
+    #[test]
+    fn no_text_makes_a_condition_panic(text in condition()) {
+        if let Ok(condition) = Condition::parse(&text) {
+            let instance = Instance::new("10.0.0.7", Port::new(80).expect("not zero"));
+            // Whether there is an answer does not matter here.
+            let _answer = condition.holds(&ServiceKey::new("public", "G", "order"), &instance);
+            prop_assert_eq!(condition.as_str(), text);
+        }
+    }
+}
+
+/// Texts that are often expressions.
+fn condition() -> impl Strategy<Value = String> {
+    let word = prop_oneof![
+        "weight|healthy|metadata|port|cluster|and|or|not|in|is|defined|none|==|!=|<|>|\\||int|lower|\\+|\\*|~",
+        "[(){}\\[\\].,'\"0-9a-z]{1,3}",
+    ];
+    proptest::collection::vec(word, 0..10).prop_map(|words| words.join(" "))
 }
