@@ -41,7 +41,7 @@ pub use verify::{Problem, Verification};
 use frame::{Found, Frame, Hash, MAX_LINE_BYTES};
 use segment::{Head, OpenSegment, Segment, SegmentFile};
 
-use crate::store::{create_dir, sync_dir};
+use crate::store::{create_dir, sync_dir, to_hex};
 
 /// How much of the journal is kept.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -202,7 +202,7 @@ impl Journal {
     /// The hash of the last record, in hexadecimal digits. Whoever keeps it
     /// elsewhere can tell later that nothing before it was rewritten.
     pub fn head(&self) -> String {
-        hex(&self.active.previous)
+        to_hex(&self.active.previous)
     }
 
     /// For those who only read; it outlives the journal.
@@ -357,34 +357,51 @@ fn recover(
     open: &OpenSegment,
 ) -> Result<(Active, Vec<Segment>, Recovery), JournalError> {
     let mut older = Segment::list(dir).map_err(|error| JournalError::at("listing", dir, error))?;
+    let mut spoiled = Vec::new();
     let mut recovery = Recovery::default();
+    let mut head = Head::first(at_ms);
     while let Some(mut last) = older.pop() {
-        let reading = |error| JournalError::at("reading", &last.path, error);
-        let bytes = last.read().map_err(reading)?.unwrap_or_default();
+        let bytes = last
+            .read()
+            .map_err(|error| JournalError::at("reading", &last.path, error))?
+            .unwrap_or_default();
         let end = End::of(&last, &bytes, &mut recovery);
-        if end.records == 0 && last.head.is_none() {
-            // A crash came between making the file and writing its head.
-            fs::remove_file(&last.path)
-                .map_err(|error| JournalError::at("removing the torn", &last.path, error))?;
+        if last.head.is_none() && end.records == 0 {
+            if bytes.len() > segment::HEAD_BYTES {
+                // More than a head was here once: it is left as it is.
+                spoiled.push(last);
+            } else {
+                // A crash came between making the file and writing its head.
+                fs::remove_file(&last.path)
+                    .map_err(|error| JournalError::at("removing the torn", &last.path, error))?;
+            }
             continue;
         }
         if end.bytes < bytes.len() as u64 {
             cut(&last.path, end.bytes)
                 .map_err(|error| JournalError::at("cutting the torn end of", &last.path, error))?;
+            last.bytes = end.bytes;
         }
-        last.bytes = end.bytes;
-        let file =
-            open(&last.path).map_err(|error| JournalError::at("opening", &last.path, error))?;
-        let active = Active {
-            segment: last,
-            file,
-            next: end.next,
-            previous: end.previous,
-        };
-        return Ok((active, older, recovery));
+        if spoiled.is_empty() {
+            let file =
+                open(&last.path).map_err(|error| JournalError::at("opening", &last.path, error))?;
+            let active = Active {
+                segment: last,
+                file,
+                next: end.next,
+                previous: end.previous,
+            };
+            return Ok((active, older, recovery));
+        }
+        older.push(last);
+        head.first = end.next;
+        head.previous = end.previous;
+        break;
     }
-    let active = Active::begin(dir, 1, Head::first(at_ms), open)?;
-    Ok((active, Vec::new(), recovery))
+    older.extend(spoiled.into_iter().rev());
+    let number = older.last().map_or(1, |segment| segment.number + 1);
+    let active = Active::begin(dir, number, head, open)?;
+    Ok((active, older, recovery))
 }
 
 /// Where the whole records of a segment end.
@@ -434,8 +451,4 @@ fn cut(path: &Path, bytes: u64) -> io::Result<()> {
     let file = OpenOptions::new().write(true).open(path)?;
     file.set_len(bytes)?;
     file.sync_all()
-}
-
-fn hex(hash: &Hash) -> String {
-    hash.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -10,8 +10,8 @@ use serde_json::value::RawValue;
 use super::entry::{JournalEntry, Kind};
 use super::error::JournalError;
 use super::frame::{Found, Frame, Frames};
-use super::hex;
 use super::segment::{HEAD_BYTES, Segment};
+use crate::store::to_hex;
 
 /// One line of the journal.
 #[derive(Clone, PartialEq, Debug)]
@@ -279,7 +279,7 @@ fn export_line(frame: &Frame<'_>, out: &mut dyn Write) -> Result<(), JournalErro
     let unreadable = |error| JournalError::unreadable(frame.number, error);
     let line = ExportedLine {
         number: frame.number,
-        previous: hex(&frame.previous),
+        previous: to_hex(&frame.previous),
         entry: serde_json::from_slice(frame.line).map_err(unreadable)?,
     };
     let mut text = serde_json::to_vec(&line).map_err(unreadable)?;

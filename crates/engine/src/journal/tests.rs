@@ -92,6 +92,31 @@ fn a_crash_while_a_segment_begins_leaves_all_before_it() {
 }
 
 #[test]
+fn a_segment_of_which_nothing_is_left_stays_and_the_next_goes_on() {
+    let dir = temporary();
+    let (mut journal, _) = open(&dir);
+    journal.append(&entries(&["a", "b"])).expect("writes");
+    drop(journal);
+    let spoiled = Segment::path_of(dir.path(), 2);
+    fs::write(&spoiled, [0; 5000]).expect("writes");
+    let (mut journal, _) = open(&dir);
+    assert_eq!(journal.append(&entries(&["c"])).expect("writes"), 2);
+    assert!(Segment::path_of(dir.path(), 3).exists());
+    assert_eq!(fs::read(&spoiled).expect("is kept"), [0; 5000]);
+    assert_eq!(notes(&dir), ["a", "b", "c"]);
+    let found = journal.reader().verify().expect("reads");
+    let paths: Vec<_> = found
+        .problems
+        .into_iter()
+        .map(|problem| match problem {
+            Problem::NoHead { path } | Problem::Damaged { path, .. } => path,
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(paths, [spoiled.clone(), spoiled]);
+}
+
+#[test]
 fn damage_in_the_middle_is_told_and_nothing_behind_it_is_cut_away() {
     let dir = temporary();
     let (mut journal, _) = open(&dir);

@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use super::error::JournalError;
 use super::frame::{Found, Frame, Hash};
-use super::hex;
 use super::read::{JournalReader, read};
 use super::segment::Segment;
+use crate::store::to_hex;
 
 /// Problems beyond this many are counted, not listed.
 const LISTED_PROBLEMS: usize = 100;
@@ -107,7 +107,7 @@ impl JournalReader {
             }
         }
         if walk.found.records > 0 {
-            walk.found.head = walk.expected.map(|(_, hash)| hex(&hash));
+            walk.found.head = walk.expected.map(|(_, hash)| to_hex(&hash));
         }
         Ok(walk.found)
     }

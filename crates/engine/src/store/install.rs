@@ -118,7 +118,12 @@ impl Install {
         Self::parse(&bytes).ok_or(InstallError::Malformed { path })
     }
 
-    fn generate() -> Result<Self, InstallError> {
+    /// An identity that nothing remembers, for a run that writes nothing or
+    /// leaves nothing behind.
+    ///
+    /// # Errors
+    /// When the system has no randomness.
+    pub fn generate() -> Result<Self, InstallError> {
         let random = SystemRandom::new();
         let (mut id, mut key) = ([0; ID_BYTES], [0; KEY_BYTES]);
         random
@@ -183,7 +188,8 @@ fn keep_private(path: &Path) -> io::Result<()> {
     fs::set_permissions(path, Permissions::from_mode(MODE))
 }
 
-fn to_hex(bytes: &[u8]) -> String {
+/// Two digits a byte.
+pub(crate) fn to_hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

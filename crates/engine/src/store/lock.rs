@@ -25,6 +25,17 @@ pub struct Claim {
     pub command: String,
 }
 
+impl Claim {
+    /// This process, now, as the command that it was called as.
+    pub fn of_this_process(command: impl Into<String>, now_ms: u64) -> Self {
+        Self {
+            pid: std::process::id(),
+            started_at_ms: now_ms,
+            command: command.into(),
+        }
+    }
+}
+
 /// `process 42 (syncline run), which started at 2026-11-23T06:15:00Z`.
 impl std::fmt::Display for Claim {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

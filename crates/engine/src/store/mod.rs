@@ -18,7 +18,7 @@
 //! [`StoreWriter`].
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use redb::WriteTransaction;
@@ -49,6 +49,7 @@ pub use record::{CacheRecord, LedgerEntry, LedgerRecord, LedgerState};
 pub use writer::{Batch, StoreHealth, StoreWriter, WriterOptions};
 
 pub(crate) use error::chain;
+pub(crate) use install::to_hex;
 pub(crate) use lock::{create_dir, sync_dir};
 
 use file::{CACHE, COMMIT_KEY, LEDGER, META, OpenDatabase, OpenFile, REBUILT_KEY, StoreFile};
@@ -98,7 +99,6 @@ pub enum Durability {
 ///
 /// Everything here blocks; the engine calls it from a [`StoreWriter`].
 pub struct Store {
-    dir: PathBuf,
     file: StoreFile,
     slot: Arc<Slot>,
     /// The number of the last commit that had to be on disk.
@@ -140,7 +140,6 @@ impl Store {
             commit,
         } = file.open(claim.started_at_ms)?;
         let store = Self {
-            dir: dir.to_path_buf(),
             file,
             slot: Arc::new(Slot::new(Some(database))),
             commit,
@@ -148,11 +147,6 @@ impl Store {
             _lock: lock,
         };
         Ok((store, opened))
-    }
-
-    /// The state directory.
-    pub fn dir(&self) -> &Path {
-        &self.dir
     }
 
     /// A view for those who only read. It outlives reopening, and finds the
@@ -296,7 +290,7 @@ impl Drop for Store {
 impl fmt::Debug for Store {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Store")
-            .field("dir", &self.dir)
+            .field("commit", &self.commit)
             .field("failed", &self.failed)
             .finish_non_exhaustive()
     }

@@ -273,7 +273,8 @@ impl WriterThread {
         let result = journalled.and(stored);
         if group.durability == Durability::Immediate && result.is_ok() {
             self.flush_at = None;
-        } else if result.is_ok() {
+        } else {
+            // After a failure too: the half that was written is to last.
             self.flush_at
                 .get_or_insert_with(|| Instant::now() + self.options.flush_after);
         }
@@ -318,9 +319,16 @@ impl WriterThread {
         self.report_health();
     }
 
+    /// Brings to disk what can still be brought there.
     fn flush(&mut self) -> Result<(), StoreError> {
-        let synced = self.journal.sync().map_err(StoreError::from);
-        let stored = self.write_store(&[], Durability::Immediate);
+        let synced = match self.journal.failure() {
+            Some(_) => Ok(()),
+            None => self.journal.sync().map_err(StoreError::from),
+        };
+        let stored = match self.store.failure() {
+            Some(_) => Ok(()),
+            None => self.write_store(&[], Durability::Immediate),
+        };
         synced.and(stored)
     }
 
@@ -366,7 +374,6 @@ impl WriterThread {
         let failure = self.store.failure().or(self.journal.failure()).cloned();
         let health = match failure {
             Some(why) => {
-                self.flush_at = None;
                 self.reopen_at
                     .get_or_insert_with(|| Instant::now() + self.options.reopen_after);
                 StoreHealth::Degraded { why }
