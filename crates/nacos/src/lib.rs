@@ -11,6 +11,10 @@
 //! * [`message`]: the messages over gRPC, and the instances and services that
 //!   gRPC and HTTP share.
 //! * [`grpc`]: the gRPC client: one connection, and a session that heals itself.
+//! * [`http`]: the HTTP client, and UDP pushes.
+//! * [`version`]: what each version can do.
 
 pub mod grpc;
+pub mod http;
 pub mod message;
+pub mod version;
