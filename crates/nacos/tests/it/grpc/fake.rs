@@ -66,6 +66,8 @@ pub(super) struct Behaviour {
     pub(super) garble: HashMap<&'static str, (String, Vec<u8>)>,
     /// Holds every batch back for so long.
     pub(super) slow_batches: Duration,
+    /// Answers a subscription only when a later push of it was acknowledged.
+    pub(super) overtaken_answers: bool,
 }
 
 /// A message as it came.
@@ -79,10 +81,15 @@ pub(super) struct Seen {
 
 impl Fake {
     pub(super) async fn start() -> Self {
+        Self::start_on(tonic::transport::Server::builder()).await
+    }
+
+    /// Starts with a server builder of its own, for TLS.
+    pub(super) async fn start_on(mut builder: tonic::transport::Server) -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let addr = listener.local_addr().unwrap();
         let state = Arc::new(State::default());
-        let server = tonic::transport::Server::builder()
+        let server = builder
             .add_service(RequestServer::new(Service(state.clone())))
             .add_service(BiRequestStreamServer::new(Service(state.clone())))
             .serve_with_incoming(TcpListenerStream::new(listener));
@@ -342,6 +349,13 @@ impl Request for Service {
         self.0.calls.lock().push(seen.clone());
         if seen.kind == "BatchInstanceRequest" {
             self.0.hold_batch().await;
+        }
+        let overtaken = self.0.behaviour.lock().overtaken_answers;
+        if seen.kind == "SubscribeServiceRequest" && overtaken {
+            let text = |field: &str| seen.body[field].as_str().expect("a name");
+            let (group, name) = (text("groupName"), text("serviceName"));
+            let push = self.0.push_service(group, name, &["10.9.9.9"], 99);
+            self.0.ack(&push).await;
         }
         Ok(Response::new(self.0.answer(&seen)))
     }

@@ -6,3 +6,4 @@ mod fake;
 mod real;
 mod recordings;
 mod session;
+mod tls;

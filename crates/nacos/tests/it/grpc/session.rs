@@ -164,6 +164,23 @@ async fn what_is_wanted_stands_again_after_the_server_was_gone() {
 }
 
 #[tokio::test]
+async fn an_answer_that_was_overtaken_by_a_push_is_not_told() {
+    let fake = Fake::start().await;
+    fake.state.behaviour.lock().overtaken_answers = true;
+    let (session, mut events) = Session::start(options(vec![fake.server()]));
+    connected(&session, 1).await;
+    session.subscribe(service("a")).await.unwrap();
+    session.close().await;
+    let mut seen = Vec::new();
+    while let Some(event) = events.next().await {
+        if let SessionEvent::Pushed { info, .. } | SessionEvent::Subscribed { info, .. } = event {
+            seen.push(info.last_ref_time);
+        }
+    }
+    assert_eq!(seen, [99]);
+}
+
+#[tokio::test]
 async fn another_server_takes_over() {
     for fault in [Fault::Reset, Fault::BlackHole] {
         let (first, second) = (Fake::start().await, Fake::start().await);
