@@ -1,6 +1,6 @@
 //! The one task that steps the core and performs what it asks for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use syncline_contract::{Ending, Output, Target};
@@ -142,7 +142,12 @@ impl Driver {
                 }
             }
             Effect::Apply { link, write } => self.sinks.apply(&link, write),
-            Effect::Settled { link } => self.sinks.settle(&link),
+            Effect::Settled { link } => {
+                let all = self.sinks.settle(&link);
+                if all && let Some(storing) = &mut self.storing {
+                    storing.settled();
+                }
+            }
         }
     }
 
@@ -183,6 +188,7 @@ async fn sleep_until(wake: Option<tokio::time::Instant>) {
 /// The writing sides of all links.
 pub(super) struct Sinks {
     by_link: BTreeMap<LinkName, LinkSink>,
+    settled: BTreeSet<LinkName>,
     events: mpsc::Sender<Event>,
     tasks: TaskTracker,
     cancel: CancellationToken,
@@ -203,6 +209,7 @@ impl Sinks {
     ) -> Self {
         Self {
             by_link: BTreeMap::new(),
+            settled: BTreeSet::new(),
             events,
             tasks,
             cancel,
@@ -272,10 +279,13 @@ impl Sinks {
         }
     }
 
-    fn settle(&self, link: &LinkName) {
+    /// A link has planned what its first list showed; whether all have.
+    fn settle(&mut self, link: &LinkName) -> bool {
         if let Some(LinkSink::Rendering(rendering)) = self.by_link.get(link) {
             rendering.settle();
         }
+        self.settled.insert(link.clone());
+        self.settled.len() == self.by_link.len()
     }
 
     async fn close(&self, ending: Ending) {

@@ -30,9 +30,10 @@ pub use schedule::Strategy;
 
 use crate::core::{Core, Event, LinkPreview, LinkRules, Status};
 use crate::journal::{Journal, JournalError, JournalOptions};
-use crate::store::{Claim, Install, Store, StoreError, StoreWriter, WriterOptions};
+use crate::store::{Claim, Install, Opened, Store, StoreError, StoreWriter, WriterOptions};
 use driver::{Driver, Sinks};
 use reading::Reading;
+use storing::Storing;
 
 /// How many events wait for the core before their senders wait too.
 const EVENTS_AHEAD: usize = 1024;
@@ -95,6 +96,7 @@ pub enum Sink {
 pub struct State {
     store: Store,
     journal: Journal,
+    rebuilding: bool,
 }
 
 /// The state directory could not be opened.
@@ -109,13 +111,16 @@ pub enum StateError {
 }
 
 impl State {
-    /// Claims a state directory: one store, one daemon.
+    /// Claims a state directory for this process: one store, one daemon. The
+    /// command is told to whoever finds the directory taken.
     ///
     /// # Errors
     /// When another daemon has it, or it cannot be read or written.
-    pub fn open(dir: &Path, install: &Install, claim: &Claim) -> Result<Self, StateError> {
-        let (store, opened) = Store::open(dir, &install.id, claim).map_err(StateError::Store)?;
-        if let crate::store::Opened::Rebuilt { moved_to, why } = opened {
+    pub fn open(dir: &Path, install: &Install, command: &str) -> Result<Self, StateError> {
+        let claim = Claim::of_this_process(command, storing::wall_ms());
+        let (store, opened) = Store::open(dir, &install.id, &claim).map_err(StateError::Store)?;
+        let rebuilding = matches!(opened, Opened::Rebuilt { .. });
+        if let Opened::Rebuilt { moved_to, why } = opened {
             tracing::error!(
                 "the store was damaged ({why}) and begins anew; the damaged file is {}",
                 moved_to.display()
@@ -127,7 +132,11 @@ impl State {
         for torn in recovery.torn {
             tracing::warn!("the journal ended in {} torn bytes, cut away", torn.bytes);
         }
-        Ok(Self { store, journal })
+        Ok(Self {
+            store,
+            journal,
+            rebuilding,
+        })
     }
 }
 
@@ -182,10 +191,13 @@ impl Engine {
             );
             readings.insert(endpoint.name, reading);
         }
-        let (remembered, writer) = match state {
+        let (remembered, storing) = match state {
             Some(state) => {
+                let rebuilding = state.rebuilding;
                 let (remembered, writer) = remember(state, &spec.links).await?;
-                (remembered, Some(writer))
+                let writer = Arc::new(writer);
+                let storing = Storing::new(writer, rebuilding, events.clone(), tasks.clone());
+                (remembered, Some(storing))
             }
             None => (Vec::new(), None),
         };
@@ -199,8 +211,6 @@ impl Engine {
         if spec.mode == Mode::Live {
             readings.values().for_each(Reading::watch);
         }
-        let storing = writer
-            .map(|writer| storing::Storing::new(Arc::new(writer), events.clone(), tasks.clone()));
         let (finished, done) = oneshot::channel();
         let driver = Driver::new(Core::new(rules), spec.mode, readings, sinks, storing);
         let token = cancel.clone();

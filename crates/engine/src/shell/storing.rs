@@ -37,15 +37,19 @@ pub(super) struct Storing {
     ops: Vec<StoreOp>,
     entries: Vec<JournalEntry>,
     awaited: Vec<(LinkName, ServiceKey)>,
+    /// Whether the store was damaged and what it had is being learned again.
+    rebuilding: bool,
 }
 
 impl Storing {
     pub(super) fn new(
         writer: Arc<StoreWriter>,
+        rebuilding: bool,
         events: mpsc::Sender<Event>,
         tasks: TaskTracker,
     ) -> Self {
         Self {
+            rebuilding,
             writer,
             events,
             tasks,
@@ -119,6 +123,14 @@ impl Storing {
                     StoreOp::PutLedger(key, record)
                 });
             }
+        }
+    }
+
+    /// Every link has planned what its first list showed: what a damaged store
+    /// had is known again.
+    pub(super) fn settled(&mut self) {
+        if std::mem::take(&mut self.rebuilding) {
+            self.ops.push(StoreOp::RebuildDone);
         }
     }
 
