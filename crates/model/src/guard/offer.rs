@@ -199,6 +199,14 @@ mod tests {
     }
 
     #[test]
+    fn what_is_still_here_has_not_moved() {
+        let mut sick = instance(1);
+        sick.healthy = Seen::Known(false);
+        let offer = offer(vec![instance(1)], vec![sick], Natives::new(), &[1]);
+        assert_eq!((offer.given, offer.moved), (0, 0));
+    }
+
+    #[test]
     fn yielding_to_a_native_is_no_loss() {
         let native = instance(1);
         let natives = Natives::from([(native.key.host.clone(), native.key.port)]);

@@ -106,6 +106,49 @@ fn an_approval_lets_exactly_the_seen_losses_through() {
 }
 
 #[test]
+fn an_approval_settles_what_went_before() {
+    let mut link = spread(49, 3);
+    assert_eq!(link.read(), 0);
+    for name in 50..60 {
+        link.show(name, 3..10);
+    }
+    assert_eq!(link.read(), 10, "147 and 30 of 1000");
+    let hold = link.hold(50);
+    assert_eq!(link.guard.approve(hold.id).map(|s| s.len()), Ok(10));
+    assert_eq!(link.read(), 0);
+    link.show(70, 4..10);
+    assert_eq!(link.read(), 0, "151, if an operator had not looked at 147");
+}
+
+#[test]
+fn what_froze_a_link_does_not_become_less_by_waiting() {
+    let mut link = spread(49, 3);
+    assert_eq!(link.read(), 0);
+    link.show(70, 4..10).hold(70);
+    for _ in 0..10 {
+        link.seconds(3600).hold(70);
+        assert_eq!(link.read(), 1);
+    }
+    link.show(70, 0..10).passes(70);
+    link.ends_clean();
+}
+
+#[test]
+fn what_returns_was_not_lost() {
+    let mut link = spread(50, 3);
+    assert_eq!(link.read(), 0);
+    for name in 0..100 {
+        link.show(name, 0..10);
+    }
+    assert_eq!(link.seconds(1).read(), 0);
+    for name in 50..100 {
+        link.show(name, 3..10);
+    }
+    assert_eq!(link.seconds(1).read(), 0, "150 of 1000 again, and others");
+    link.ends_clean();
+}
+
+#[test]
 fn one_service_of_a_frozen_link_can_be_approved() {
     let mut link = spread(60, 3);
     link.read();
@@ -191,6 +234,60 @@ fn services_to_zero_are_counted_over_their_window() {
 }
 
 #[test]
+fn services_that_may_go_to_zero_do_not_count_afterwards() {
+    let mut link = Link::of(1000, 1);
+    for name in 0..11 {
+        link.show(name, []);
+    }
+    assert_eq!(link.read(), 11);
+    let hold = link.hold(0);
+    assert_eq!(link.guard.approve(hold.id).map(|s| s.len()), Ok(11));
+    assert_eq!(link.read(), 0);
+    for name in 11..21 {
+        link.show(name, []);
+        assert_eq!(link.hold(name).service, Some(service(name)));
+    }
+}
+
+#[test]
+fn without_a_loss_that_waits_nothing_is_frozen() {
+    let mut link = spread(49, 3);
+    assert_eq!(link.read(), 0);
+    // The link has become smaller, by whatever means but a loss.
+    let look = Look {
+        link_in_use: 100,
+        ..link.look()
+    };
+    assert_eq!(link.judge_with(70, look, 0), Verdict::Pass);
+    assert_eq!(link.guard.freeze(), None);
+}
+
+#[test]
+fn gains_grow_old_in_a_frozen_link() {
+    let mut link = spread(60, 3);
+    link.show(70, 0..11).passes(70);
+    assert_eq!(link.read(), 60);
+    link.seconds(301).show(70, 0..10);
+    assert_eq!(link.hold(70).service, None);
+}
+
+#[test]
+fn a_service_that_returns_is_not_at_zero() {
+    let mut link = Link::of(1000, 1);
+    for name in 0..10 {
+        link.show(name, []);
+    }
+    for _ in 0..3 {
+        link.read();
+        link.seconds(15);
+    }
+    assert_eq!(link.target(0), 0);
+    link.show(0, [0]).passes(0);
+    assert_eq!(link.show(10, []).hold(10).service, Some(service(10)));
+    assert_eq!(link.show(11, []).hold(11).service, None);
+}
+
+#[test]
 fn a_wiped_source_loses_nothing() {
     let mut link = Link::of(1000, 10);
     for name in 0..1000 {
@@ -232,6 +329,7 @@ fn a_denied_link_opens_when_the_source_returns() {
     assert_eq!(link.guard.deny(hold.id).map(|denied| denied.len()), Ok(60));
     let frozen = link.guard.holds().next().expect("frozen");
     assert_eq!((frozen.service, frozen.needs), (None, Needs::Reversal));
+    assert_eq!(link.hold(0).reason, Reason::Denied { lost: 3 });
     for name in 0..59 {
         link.show(name, 0..10);
     }

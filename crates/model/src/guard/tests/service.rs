@@ -132,6 +132,16 @@ fn a_share_that_was_confirmed_is_the_new_whole() {
 }
 
 #[test]
+fn what_went_before_a_confirmed_loss_is_settled_with_it() {
+    let mut link = Link::of(10, 10);
+    link.show(0, 0..7).passes(0);
+    link.show(0, 0..4).hold(0);
+    link.seconds(15).hold(0);
+    link.seconds(15).passes(0);
+    link.show(0, 0..3).passes(0);
+}
+
+#[test]
 fn a_growing_loss_is_confirmed_from_its_largest_on() {
     let mut link = Link::of(10, 10);
     link.show(0, 0..4).hold(0);
@@ -139,6 +149,24 @@ fn a_growing_loss_is_confirmed_from_its_largest_on() {
     link.seconds(15).show(0, 0..3).hold(0);
     link.seconds(15).show(0, 0..4).hold(0);
     link.seconds(15).show(0, 0..3).passes(0);
+}
+
+#[test]
+fn a_growing_loss_needs_all_its_views() {
+    let mut link = Link::of(10, 10);
+    let zero = Confirmation {
+        views: 3,
+        over: Duration::ZERO,
+    };
+    let settings = Settings {
+        zero,
+        ..Settings::default()
+    };
+    link.guard = Guard::new("hz".into(), settings);
+    link.show(0, 0..4).hold(0);
+    link.seconds(1).show(0, 0..3).hold(0);
+    link.seconds(1).hold(0);
+    link.seconds(1).passes(0);
 }
 
 #[test]
@@ -158,6 +186,7 @@ fn what_joins_during_a_hold_counts() {
     assert_eq!(link.target(0), 14);
     link.seconds(1).show(0, 20..25).passes(0);
     assert_eq!(link.target(0), 5);
+    assert_eq!(link.guard.sums.lost, 5, "not those that were held besides");
 }
 
 #[test]
@@ -170,6 +199,21 @@ fn what_moved_to_another_service_is_not_lost() {
     let mut link = Link::of(10, 10);
     link.show(0, 0..6);
     assert_eq!(link.judge_with(0, link.look(), 4), Verdict::Pass);
+    link.show(0, 0..3).passes(0);
+    let hold = link.show(0, 0..2).hold(0);
+    assert!(matches!(
+        hold.reason,
+        Reason::ServiceShare { lost: 4, of: 6, .. }
+    ));
+}
+
+#[test]
+fn what_moved_was_never_there() {
+    let mut link = Link::of(10, 10);
+    link.show(0, 0..8).passes(0);
+    link.show(0, 0..4);
+    assert_eq!(link.judge_with(0, link.look(), 4), Verdict::Pass);
+    // The most there were without those that moved is 6.
     link.show(0, 0..3).passes(0);
     let hold = link.show(0, 0..2).hold(0);
     assert!(matches!(
