@@ -196,10 +196,16 @@ impl GrpcConnection {
         self.core.lost()
     }
 
+    /// Closes the connection, for all clones. The server removes at once what
+    /// was registered over it.
+    pub(super) fn end(&self) {
+        self.core.end(Lost::Closed);
+    }
+
     /// Closes the connection, for all clones, and waits until its tasks have
     /// ended. The server removes at once what was registered over it.
     pub async fn close(self) {
-        self.core.end(Lost::Closed);
+        self.end();
         self.tasks.close();
         self.tasks.wait().await;
     }

@@ -114,8 +114,10 @@ impl Desk {
         outcome
     }
 
-    /// A connection stands, on which nothing does.
+    /// A connection stands, on which nothing does yet. Whoever waits goes on
+    /// waiting.
     pub(super) fn connected(&mut self) {
+        self.reset();
         self.connected = true;
         // What is published first: subscribers wait for it.
         let (published, watched): (Vec<_>, Vec<_>) = self
@@ -131,19 +133,25 @@ impl Desk {
     /// The connection is gone, and with it all that stood and all that was on
     /// its way.
     pub(super) fn lost(&mut self, error: &SessionError) {
+        self.reset();
         self.connected = false;
-        self.pending = 0;
-        self.queue.clear();
         self.entries.retain(|_, entry| {
             let gone = entry.wish == Wish::Nothing;
             for (_, waiter) in entry.waiters.drain(..) {
                 answer(waiter, if gone { Ok(()) } else { Err(error.clone()) });
             }
+            !gone
+        });
+    }
+
+    fn reset(&mut self) {
+        self.pending = 0;
+        self.queue.clear();
+        for entry in self.entries.values_mut() {
             entry.step = Step::Rests;
             entry.stands = None;
             entry.failures = 0;
-            !gone
-        });
+        }
     }
 
     /// The next call to make.

@@ -1,30 +1,20 @@
-//! Brings about what is on the desk, over one connection after another.
+//! Sees to it that there is a connection.
 
-use std::collections::HashMap;
 use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::BoxFuture;
-use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
 use super::backoff::Backoff;
-use super::desk::{Job, Next, Wish};
-use super::{EventKey, SessionError, SessionEvent, SessionOptions, SessionState, Shared, Subject};
-use crate::grpc::{
-    CallError, ConnectionEvent, ConnectionEvents, ErrorClass, GrpcConnection, GrpcServer, Lost,
-    ServiceRef,
-};
-use crate::message::{Instance, ServiceInfo};
+use super::serving::{Left, Predecessor, Serving};
+use super::{EventKey, SessionError, SessionEvent, SessionOptions, SessionState, Shared};
+use crate::grpc::{CallError, ConnectionEvents, GrpcConnection, GrpcServer, Lost};
 
 /// By convention of Nacos; a server that asks a client to move names its HTTP
 /// port.
 const GRPC_PORT_OFFSET: u16 = 1000;
-
-/// How long a connection that is to be left stays open beside its successor.
-const LINGER: Duration = Duration::from_secs(10);
 
 pub(super) async fn run(
     shared: Arc<Shared>,
@@ -45,62 +35,79 @@ pub(super) async fn run(
     driver.stop().await;
 }
 
-struct Driver {
-    shared: Arc<Shared>,
-    options: SessionOptions,
+pub(super) struct Driver {
+    pub(super) shared: Arc<Shared>,
+    pub(super) options: SessionOptions,
+    pub(super) backoff: Backoff,
+    /// Counts connections.
+    pub(super) epoch: u64,
     state: watch::Sender<SessionState>,
-    backoff: Backoff,
-    /// The server to try next.
+    /// The server to try next, or that is connected.
     server: usize,
     /// Connections in a row that failed, or did not last.
     failures: usize,
-    epoch: u64,
 }
 
-/// Why a connection is left.
-enum Left {
-    /// It is gone.
-    Lost(Lost),
-    /// The server asked for it, and still serves it.
-    Asked { to: Option<(String, u16)> },
+/// A connection and its place in the list of servers.
+pub(super) struct Reached {
+    pub(super) connection: GrpcConnection,
+    pub(super) events: ConnectionEvents,
+    pub(super) server: usize,
 }
 
 impl Driver {
     async fn drive(&mut self) {
         self.server = self.backoff.pick(self.options.servers.len());
+        let mut reached = self.connect().await;
         let mut predecessor = None;
         loop {
-            let (connection, events) = self.connect().await;
             let since = Instant::now();
+            let Reached {
+                connection, events, ..
+            } = reached;
             self.connected(&connection);
-            let left = Serving::new(self, &connection, predecessor.take())
-                .until_left(events)
-                .await;
+            let serving = Serving::new(self, connection.clone(), predecessor.take());
+            let left = serving.until_left(events).await;
             // A server that accepts and drops must not make a busy loop.
             if since.elapsed() > self.options.reconnect_cap {
                 self.failures = 0;
             } else {
                 self.failures += 1;
             }
-            predecessor = self.left(connection, left);
+            reached = match left {
+                Left::Moved(reached) => {
+                    self.server = reached.server;
+                    predecessor = Some(Predecessor::new(connection));
+                    reached
+                }
+                Left::Lost(lost) => {
+                    self.lost(&lost);
+                    self.next_server();
+                    self.connect().await
+                }
+            };
         }
     }
 
     /// Tries servers in turn until one accepts.
-    async fn connect(&mut self) -> (GrpcConnection, ConnectionEvents) {
+    async fn connect(&mut self) -> Reached {
         loop {
             if self.failures > 0 {
                 sleep(self.wait()).await;
             }
-            let attempt = match self.options.servers.get(self.server) {
-                Some(server) => {
-                    GrpcConnection::connect(server, self.options.connection.clone()).await
-                }
+            let Some(server) = self.options.servers.get(self.server) else {
                 // Without servers there is nothing to do but wait for the end.
-                None => std::future::pending().await,
+                return std::future::pending().await;
             };
-            match attempt {
-                Ok(connected) => return connected,
+            let options = self.options.connection.clone();
+            match GrpcConnection::connect(server, options).await {
+                Ok((connection, events)) => {
+                    return Reached {
+                        connection,
+                        events,
+                        server: self.server,
+                    };
+                }
                 Err(error) => {
                     tracing::debug!(error = %chain(&error), "cannot connect to Nacos");
                     self.set_last_error(&error);
@@ -111,15 +118,39 @@ impl Driver {
         }
     }
 
-    /// The wait before the next try; each round over all servers waits longer.
-    fn wait(&mut self) -> Duration {
-        let rounds = self.failures.div_ceil(self.options.servers.len());
-        let rounds = u32::try_from(rounds).unwrap_or(u32::MAX);
-        self.backoff.after(rounds, self.options.reconnect_cap)
-    }
-
-    fn next_server(&mut self) {
-        self.server = (self.server + 1) % self.options.servers.len();
+    /// Where to go when the server asks to leave: to the server that it names,
+    /// if it is one of ours, else to the next that accepts. `None` if none
+    /// does.
+    pub(super) fn elsewhere(
+        &mut self,
+        named: Option<(String, u16)>,
+    ) -> impl Future<Output = Option<Reached>> + Send + use<> {
+        let named = named.and_then(|(host, port)| self.position(&host, port));
+        let count = self.options.servers.len();
+        let others = (1..=count).map(|step| (self.server + step) % count);
+        let order: Vec<_> = named.into_iter().chain(others).collect();
+        let servers = self.options.servers.clone();
+        let options = self.options.connection.clone();
+        // Not all clients at once, and not at the pace of a server that does
+        // nothing but ask.
+        let wait = self.backoff.after(u32::MAX, Duration::from_secs(1));
+        async move {
+            sleep(wait).await;
+            for server in order {
+                let attempt = GrpcConnection::connect(&servers[server], options.clone()).await;
+                match attempt {
+                    Ok((connection, events)) => {
+                        return Some(Reached {
+                            connection,
+                            events,
+                            server,
+                        });
+                    }
+                    Err(error) => tracing::debug!(error = %chain(&error), "cannot move"),
+                }
+            }
+            None
+        }
     }
 
     fn connected(&mut self, connection: &GrpcConnection) {
@@ -136,21 +167,8 @@ impl Driver {
         self.shared.events.put(EventKey::Link, event);
     }
 
-    /// Returns the connection if it should stay until the next one stands.
-    fn left(&mut self, connection: GrpcConnection, left: Left) -> Option<GrpcConnection> {
-        let (reason, predecessor): (Arc<str>, _) = match left {
-            Left::Lost(lost) => {
-                self.next_server();
-                (chain(&lost).into(), None)
-            }
-            Left::Asked { to } => {
-                match to.and_then(|(host, port)| self.position(&host, port)) {
-                    Some(named) => self.server = named,
-                    None => self.next_server(),
-                }
-                ("the server asked to move".into(), Some(connection))
-            }
-        };
+    fn lost(&mut self, lost: &Lost) {
+        let reason: Arc<str> = chain(lost).into();
         tracing::info!(%reason, epoch = self.epoch, "lost the connection to Nacos");
         self.forget(&SessionError::NotConnected {
             last_error: Some(reason.clone()),
@@ -161,7 +179,6 @@ impl Driver {
         });
         let event = SessionEvent::Lost { reason };
         self.shared.events.put(EventKey::Link, event);
-        predecessor
     }
 
     async fn stop(self) {
@@ -179,15 +196,24 @@ impl Driver {
         self.shared.desk.lock().lost(error);
     }
 
+    /// The wait before the next try; each round over all servers waits longer.
+    fn wait(&mut self) -> Duration {
+        let rounds = self.failures.div_ceil(self.options.servers.len().max(1));
+        let rounds = u32::try_from(rounds).unwrap_or(u32::MAX);
+        self.backoff.after(rounds, self.options.reconnect_cap)
+    }
+
+    fn next_server(&mut self) {
+        self.server = (self.server + 1) % self.options.servers.len().max(1);
+    }
+
     fn position(&self, host: &str, http_port: u16) -> Option<usize> {
         let named = GrpcServer {
             host: host.to_owned(),
             port: http_port.checked_add(GRPC_PORT_OFFSET)?,
         };
-        self.options
-            .servers
-            .iter()
-            .position(|server| *server == named)
+        let mut servers = self.options.servers.iter();
+        servers.position(|server| *server == named)
     }
 
     fn set_last_error(&self, error: &CallError) {
@@ -200,251 +226,8 @@ impl Driver {
     }
 }
 
-/// One connection's time.
-struct Serving<'d> {
-    driver: &'d mut Driver,
-    connection: GrpcConnection,
-    /// Kept until what it held stands here.
-    predecessor: Option<GrpcConnection>,
-    restored: bool,
-    window: Window,
-    /// `lastRefTime` of the latest push of each service, by which an answer
-    /// that was overtaken is told.
-    pushed_at: HashMap<ServiceRef, i64>,
-}
-
-type Done = (Job, Result<Option<ServiceInfo>, Arc<CallError>>);
-
-impl<'d> Serving<'d> {
-    fn new(
-        driver: &'d mut Driver,
-        connection: &GrpcConnection,
-        predecessor: Option<GrpcConnection>,
-    ) -> Self {
-        Self {
-            window: Window::new(driver.options.in_flight),
-            connection: connection.clone(),
-            predecessor,
-            restored: false,
-            pushed_at: HashMap::new(),
-            driver,
-        }
-    }
-
-    async fn until_left(mut self, mut events: ConnectionEvents) -> Left {
-        let shared = self.driver.shared.clone();
-        let mut calls: FuturesUnordered<BoxFuture<'static, Done>> = FuturesUnordered::new();
-        let mut waits: FuturesUnordered<BoxFuture<'static, Subject>> = FuturesUnordered::new();
-        let mut linger = Box::pin(sleep(LINGER));
-        loop {
-            while calls.len() < self.window.size() {
-                let Some(job) = shared.desk.lock().next() else {
-                    break;
-                };
-                calls.push(Box::pin(perform(self.connection.clone(), job)));
-            }
-            self.note_restored();
-            tokio::select! {
-                event = events.next() => match event {
-                    Some(ConnectionEvent::Disconnected(lost)) => return Left::Lost(lost),
-                    Some(ConnectionEvent::MoveAsked { to }) => return Left::Asked { to },
-                    Some(event) => self.pass_on(event),
-                    // `Disconnected` comes first.
-                    None => return Left::Lost(Lost::Closed),
-                },
-                Some(done) = calls.next() => {
-                    if let Some((wait, subject)) = self.finished(done) {
-                        waits.push(Box::pin(async move {
-                            sleep(wait).await;
-                            subject
-                        }));
-                    }
-                }
-                Some(subject) = waits.next() => shared.desk.lock().again(&subject),
-                () = shared.work.notified() => {}
-                () = &mut linger, if self.predecessor.is_some() => self.predecessor = None,
-            }
-        }
-    }
-
-    /// Tells once when nothing is left to do, and lets the predecessor go.
-    fn note_restored(&mut self) {
-        if !self.restored && self.driver.shared.desk.lock().is_settled() {
-            self.restored = true;
-            self.predecessor = None;
-            let epoch = self.driver.epoch;
-            let event = SessionEvent::Restored { epoch };
-            self.driver.shared.events.put(EventKey::Restored, event);
-        }
-    }
-
-    fn pass_on(&mut self, event: ConnectionEvent) {
-        let (key, event) = match event {
-            ConnectionEvent::Pushed { service, info } => {
-                self.pushed_at.insert(service.clone(), info.last_ref_time);
-                let key = EventKey::Service(service.clone());
-                (key, SessionEvent::Pushed { service, info })
-            }
-            ConnectionEvent::NameChanged { service, change } => {
-                let key = EventKey::Name(service.clone());
-                (key, SessionEvent::NameChanged { service, change })
-            }
-            ConnectionEvent::NamesComplete { pattern } => {
-                let key = EventKey::NamesComplete(pattern.clone());
-                (key, SessionEvent::NamesComplete { pattern })
-            }
-            ConnectionEvent::Unreadable { reason } => {
-                (EventKey::Unreadable, SessionEvent::Unreadable { reason })
-            }
-            // Handled by whoever reads the events.
-            ConnectionEvent::MoveAsked { .. } | ConnectionEvent::Disconnected(_) => return,
-        };
-        self.driver.shared.events.put(key, event);
-    }
-
-    /// Books the end of a call; returns when to try again, if so.
-    fn finished(&mut self, (job, result): Done) -> Option<(Duration, Subject)> {
-        let shared = &self.driver.shared;
-        let (booked, info) = match result {
-            Ok(info) => (Ok(()), info),
-            Err(error) => (Err(error), None),
-        };
-        self.window
-            .note(booked.as_ref().err().map(|error| error.class()));
-        let next = shared.desk.lock().finished(&job, booked.clone());
-        if let Err(error) = booked {
-            tracing::debug!(error = %chain(&*error), "call to Nacos failed");
-            let subject = job.subject.clone();
-            let key = EventKey::Refused(subject.clone());
-            // Losing the connection is told by its own event.
-            if !matches!(
-                error.class(),
-                ErrorClass::Transport | ErrorClass::Unregistered
-            ) {
-                let event = SessionEvent::Refused { subject, error };
-                shared.events.put(key, event);
-            }
-        }
-        if let Subject::Subscription(service) = &job.subject {
-            match info {
-                Some(info) => self.subscribed(service, info),
-                None if job.wish == Wish::Nothing => {
-                    self.pushed_at.remove(service);
-                }
-                None => {}
-            }
-        }
-        match next {
-            Next::Settled => None,
-            Next::Again { failures } => {
-                let cap = self.driver.options.retry_cap;
-                let wait = self.driver.backoff.after(failures, cap);
-                Some((wait, job.subject))
-            }
-        }
-    }
-
-    fn subscribed(&self, service: &ServiceRef, info: ServiceInfo) {
-        let overtaken = self.pushed_at.get(service);
-        if overtaken.is_some_and(|pushed_at| *pushed_at > info.last_ref_time) {
-            return;
-        }
-        let service = service.clone();
-        let key = EventKey::Service(service.clone());
-        let event = SessionEvent::Subscribed { service, info };
-        self.driver.shared.events.put(key, event);
-    }
-}
-
-async fn perform(connection: GrpcConnection, job: Job) -> Done {
-    let result = match (&job.subject, &job.wish) {
-        (Subject::Publication(service), Wish::Published(instances)) => {
-            publish(&connection, service, instances)
-                .await
-                .map(|()| None)
-        }
-        (Subject::Publication(service), _) => {
-            let example = job.example.clone().unwrap_or_default();
-            let done = connection.deregister(service, example).await;
-            done.map(|()| None)
-        }
-        (Subject::Subscription(service), Wish::Nothing) => {
-            connection.unsubscribe(service, "").await.map(|()| None)
-        }
-        (Subject::Subscription(service), _) => connection.subscribe(service, "").await.map(Some),
-        (Subject::Names { namespace, pattern }, Wish::Nothing) => {
-            let done = connection.cancel_fuzzy_watch(namespace, pattern).await;
-            done.map(|()| None)
-        }
-        (Subject::Names { namespace, pattern }, _) => {
-            let done = connection.fuzzy_watch(namespace, pattern).await;
-            done.map(|()| None)
-        }
-    };
-    (job, result.map_err(Arc::new))
-}
-
-/// A set of one is also understood by servers before 2.1.1, if told singly.
-async fn publish(
-    connection: &GrpcConnection,
-    service: &ServiceRef,
-    instances: &[Instance],
-) -> Result<(), CallError> {
-    match (
-        connection.batch_register(service, instances).await,
-        instances,
-    ) {
-        (Err(error), [single]) if error.class() == ErrorClass::NotSupported => {
-            connection.register(service, single.clone()).await
-        }
-        (result, _) => result,
-    }
-}
-
-/// How many calls may be on their way: fewer when the server cannot keep up,
-/// more again when it can.
-struct Window {
-    size: usize,
-    most: usize,
-    since_change: usize,
-}
-
-impl Window {
-    fn new(most: usize) -> Self {
-        let most = most.max(1);
-        Self {
-            size: most,
-            most,
-            since_change: 0,
-        }
-    }
-
-    fn size(&self) -> usize {
-        self.size
-    }
-
-    fn note(&mut self, failure: Option<ErrorClass>) {
-        self.since_change += 1;
-        // A window's worth of answers tells whether the last change helped.
-        let judged = self.since_change >= self.size;
-        match failure {
-            Some(ErrorClass::Timeout | ErrorClass::Overloaded)
-                if judged || self.size == self.most =>
-            {
-                self.size = (self.size / 2).max(1);
-                self.since_change = 0;
-            }
-            None if judged && self.size < self.most => {
-                self.size += 1;
-                self.since_change = 0;
-            }
-            _ => {}
-        }
-    }
-}
-
 /// An error with its causes, for people.
-fn chain(error: &dyn Error) -> String {
+pub(super) fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

@@ -12,6 +12,8 @@
 mod backoff;
 mod desk;
 mod driver;
+mod serving;
+mod window;
 
 use std::fmt;
 use std::sync::Arc;
@@ -133,7 +135,9 @@ pub enum SessionError {
 /// What a session tells.
 #[derive(Debug, Clone)]
 pub enum SessionEvent {
-    /// A connection stands. Subscriptions are renewed over it.
+    /// A connection stands. Subscriptions are renewed over it. Without a
+    /// [`SessionEvent::Lost`] before it, the session moved on the server's
+    /// request, and what it holds was never gone.
     Connected {
         /// To which server.
         server: Arc<str>,

@@ -393,27 +393,77 @@ async fn a_server_without_batches_takes_sets_of_one() {
     }
 }
 
-#[tokio::test]
-async fn a_move_lets_the_old_connection_go_when_the_new_one_holds_everything() {
-    let (old, new) = (Fake::start().await, Fake::start().await);
-    let (session, _events) = Session::start(options(vec![old.server(), new.server()]));
+/// A session that holds `a` and is being moved from the first to the second
+/// server, whose answer takes a while.
+async fn moving(old: &Fake, new: &Fake) -> (Session, SessionEvents) {
+    let (session, events) = Session::start(options(vec![old.server(), new.server()]));
     connected(&session, 1).await;
     session
         .publish(service("a"), set(&["10.0.0.1"]))
         .await
         .unwrap();
-    // The batch at the new server stays on its way for a while.
     new.state.behaviour.lock().slow_batches = Duration::from_millis(200);
     let http_port = (new.addr().port() - 1000).to_string();
-    old.state.push(
-        "ConnectResetRequest",
-        json!({"serverIp": "127.0.0.1", "serverPort": http_port}),
-    );
+    let hint = json!({"serverIp": "127.0.0.1", "serverPort": http_port});
+    old.state.push("ConnectResetRequest", hint);
     eventually(SOON, || async { new.state.most_batches() == 1 }).await;
+    (session, events)
+}
+
+#[tokio::test]
+async fn a_move_lets_the_old_connection_go_when_the_new_one_holds_everything() {
+    let (old, new) = (Fake::start().await, Fake::start().await);
+    let (session, mut events) = moving(&old, &new).await;
     assert_eq!(old.state.services(), 1, "still held by the old server");
     standing(&new, "a", &["10.0.0.1"]).await;
     eventually(SOON, || async { old.state.services() == 0 }).await;
     assert_eq!(&*connected(&session, 2).await, new.addr().to_string());
+    event(&mut events, |event| {
+        assert!(!matches!(event, SessionEvent::Lost { .. }));
+        matches!(event, SessionEvent::Restored { epoch: 2 })
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_is_withdrawn_during_a_move_goes_from_both_servers() {
+    let (old, new) = (Fake::start().await, Fake::start().await);
+    let (session, _events) = moving(&old, &new).await;
+    session.withdraw(service("a")).await.unwrap();
+    assert_eq!((old.state.services(), new.state.services()), (0, 0));
+}
+
+#[tokio::test]
+async fn a_move_that_nobody_takes_changes_nothing() {
+    let fake = Fake::start().await;
+    let proxy = FaultProxy::start(fake.addr()).await.unwrap();
+    proxy.set(Fault::Reset);
+    let options = options(vec![fake.server(), server_at(proxy.addr())]);
+    let (session, _events) = Session::start(options);
+    connected(&session, 1).await;
+    session
+        .publish(service("a"), set(&["10.0.0.1"]))
+        .await
+        .unwrap();
+    // Neither the other server nor this one takes the next connection.
+    fake.state
+        .behaviour
+        .lock()
+        .refuse
+        .insert("ServerCheckRequest", vec![300]);
+    let checks = || fake.state.calls("ServerCheckRequest").len();
+    fake.state.push("ConnectResetRequest", json!({}));
+    eventually(SOON, || async { checks() == 2 }).await;
+    session
+        .publish(service("b"), set(&["10.0.0.2"]))
+        .await
+        .unwrap();
+    connected(&session, 1).await;
+    assert_eq!(fake.state.services(), 2);
+    // Asked again, it finds this one ready: the same server, another connection.
+    fake.state.push("ConnectResetRequest", json!({}));
+    connected(&session, 2).await;
+    standing(&fake, "a", &["10.0.0.1"]).await;
 }
 
 #[tokio::test]

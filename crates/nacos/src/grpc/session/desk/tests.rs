@@ -139,6 +139,18 @@ fn a_loss_ends_waiting_and_everything_is_wanted_again() {
 }
 
 #[test]
+fn a_move_does_not_end_waiting() {
+    let mut desk = online();
+    let mut told = desk.wish(subject("a"), set("1"), offline);
+    drop(desk.next());
+    desk.connected();
+    assert_eq!(told.try_recv().unwrap_err(), TryRecvError::Empty);
+    let job = desk.next().expect("the same job, on the next connection");
+    desk.finished(&job, Ok(()));
+    assert!(told.try_recv().expect("told").is_ok());
+}
+
+#[test]
 fn a_withdrawal_names_an_instance_that_was_published() {
     let mut desk = online();
     drop(desk.wish(subject("a"), set("1"), offline));
@@ -215,21 +227,26 @@ impl World {
             Happening::Lose => {
                 self.desk.lost(&lost());
                 self.connected = false;
-                self.held.clear();
-                self.running.clear();
-                self.waiting.clear();
+                self.forget();
             }
-            Happening::Connect if !self.connected => {
+            // While connected, a move.
+            Happening::Connect => {
                 self.connected = true;
                 self.desk.connected();
+                self.forget();
             }
-            Happening::Connect => {}
         }
         let mut busy: Vec<_> = self.running.iter().map(|job| &job.subject).collect();
         let running = busy.len();
         busy.sort();
         busy.dedup();
         assert_eq!(busy.len(), running, "one call for each subject at a time");
+    }
+
+    fn forget(&mut self) {
+        self.held.clear();
+        self.running.clear();
+        self.waiting.clear();
     }
 
     fn finish(&mut self, job: Job, code: Option<i64>) {
@@ -278,7 +295,7 @@ proptest! {
         let mut world = World::default();
         world.happen(Happening::Connect);
         for happening in story {
-            if !matches!(happening, Happening::Lose) {
+            if !matches!(happening, Happening::Lose | Happening::Connect) {
                 world.happen(happening);
             }
         }
