@@ -41,6 +41,7 @@ pub struct Core {
     timers: Timers,
     effects: Vec<Effect>,
     started: bool,
+    dry: bool,
 }
 
 impl Core {
@@ -64,14 +65,25 @@ impl Core {
             timers: Timers::default(),
             effects: Vec::new(),
             started: false,
+            dry: false,
         }
+    }
+
+    /// The same core, looking only: it says what it would write when it is
+    /// asked ([`Core::preview`]), and writes nothing.
+    #[must_use]
+    pub fn dry(mut self) -> Self {
+        self.dry = true;
+        self
     }
 
     /// Takes what happened and says what has to be done.
     pub fn step(&mut self, now: Moment, event: Event) -> Vec<Effect> {
         self.take(now, event);
         self.run_timers(now);
-        self.plan_dirty(now);
+        if !self.dry {
+            self.plan_dirty(now);
+        }
         std::mem::take(&mut self.effects)
     }
 

@@ -79,7 +79,7 @@ impl Core {
             from: link.rules.from.clone(),
             to: link.rules.to.clone(),
             ready: self.may_plan(link) && source.listed() && source.is_quiet(),
-            down: source.down.clone(),
+            down: source.down.clone().or_else(|| source.failing().cloned()),
             truth: link.truth,
             areas: source.areas.clone(),
             complete_ago: source.complete_at.map(|at| now.since(at)),

@@ -1,7 +1,7 @@
 //! What is known of one registry: a view per service, and what is being done
 //! to know it better.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,9 +22,13 @@ pub(super) struct Reader {
     /// How many instances answer at each address, by a hash of it: for telling
     /// whether what left one service is shown under another.
     addresses: HashMap<u64, u32>,
+    /// Which instances came to a service lately, since the first list: only
+    /// what came may have moved there.
+    arrivals: Arrivals,
     round: u64,
     listing: Listing,
     list_failures: u32,
+    listed: bool,
     /// How the last list ended; empty before the first.
     pub(super) areas: Vec<Area>,
     /// When the last list ended that was complete everywhere.
@@ -152,10 +156,16 @@ impl Reader {
         self.services.iter()
     }
 
-    /// Whether a list has ended since the start, so that what is not known is
-    /// not there as far as the areas tell.
+    /// Whether a list has gone through since the start, so that what is not
+    /// known is not there, as far as the registry shows it to us.
     pub(super) fn listed(&self) -> bool {
-        !self.areas.is_empty()
+        self.listed
+    }
+
+    /// Why the last list could not be read, where a part of it could not.
+    pub(super) fn failing(&self) -> Option<&Arc<str>> {
+        let part = self.areas.iter().find(|area| failed(area))?;
+        part.coverage.doubt()
     }
 
     /// Asks for a list; true when it has to be started now.
@@ -215,7 +225,7 @@ impl Reader {
             known.show(truth, merged.set)
         };
         let after = Arc::clone(&known.last);
-        self.count_addresses(&before, &after);
+        self.note_looked(service, &before, &after, now);
         Looked {
             changed,
             read,
@@ -261,7 +271,7 @@ impl Reader {
             looked.retry = None;
         }
         let after = Arc::clone(&known.last);
-        self.count_addresses(&before, &after);
+        self.note_looked(service, &before, &after, now);
         looked
     }
 
@@ -279,27 +289,45 @@ impl Reader {
         self.listing == Listing::Idle && self.services.values().all(idle)
     }
 
-    /// Whether a service other than this one shows an instance at the address.
-    pub(super) fn shows_elsewhere(&self, service: &ServiceKey, key: &InstanceKey) -> bool {
-        let hash = address_hash(key);
-        let here = |known: &Known| {
-            let instances = known.last.instances().iter();
-            instances.filter(|i| i.key.same_address(key)).count()
+    /// Whether an instance that left these services came to another one lately
+    /// and is shown there.
+    ///
+    /// It has to have come: Dubbo registers every interface of a process at one
+    /// address, and losing one of them is no move.
+    pub(super) fn moved(&self, left: &BTreeSet<ServiceKey>, key: &InstanceKey, now: Moment) -> bool {
+        let shows = |service: &ServiceKey| {
+            self.services.get(service).is_some_and(|known| {
+                known.last.instances().iter().any(|i| i.key.same_address(key))
+            })
         };
-        let own = self.services.get(service).map_or(0, here);
-        let all = self.addresses.get(&hash).copied().unwrap_or(0);
-        // The hash only spares the search, which is long, where it is in vain.
-        all as usize > own
+        self.addresses.contains_key(&address_hash(key))
             && self
-                .services
-                .iter()
-                .any(|(other, known)| other != service && here(known) > 0)
+                .arrivals
+                .at(address_hash(key), now)
+                .any(|service| !left.contains(service) && shows(service))
     }
 
-    fn count_addresses(&mut self, before: &Arc<ServiceSet>, after: &Arc<ServiceSet>) {
+    fn note_looked(
+        &mut self,
+        service: &ServiceKey,
+        before: &Arc<ServiceSet>,
+        after: &Arc<ServiceSet>,
+        now: Moment,
+    ) {
         if Arc::ptr_eq(before, after) {
             return;
         }
+        self.count_addresses(before, after);
+        if self.listed {
+            let came = |i: &&Instance| before.get(&i.key).is_empty();
+            for instance in after.instances().iter().filter(came) {
+                let hash = address_hash(&instance.key);
+                self.arrivals.came(hash, service.clone(), now);
+            }
+        }
+    }
+
+    fn count_addresses(&mut self, before: &Arc<ServiceSet>, after: &Arc<ServiceSet>) {
         for instance in after.instances() {
             *self
                 .addresses
@@ -373,6 +401,7 @@ impl Reader {
             self.complete_at = Some(now);
         }
         let failed = end.areas.is_empty() || end.areas.iter().any(failed);
+        self.listed |= !failed;
         self.list_failures = if failed { self.list_failures + 1 } else { 0 };
         ended.retry = failed.then(|| backoff(self.list_failures));
         self.areas = end.areas;
@@ -384,6 +413,46 @@ impl Reader {
         if let Some(known) = self.services.remove(service) {
             self.count_addresses(&known.last, &ServiceSet::empty());
         }
+    }
+}
+
+/// How long an arrival can prove a move: as long as the guard's windows.
+const ARRIVED_LATELY: Duration = Duration::from_secs(300);
+
+/// Which addresses came to which service lately.
+#[derive(Debug, Default)]
+struct Arrivals {
+    by_address: HashMap<u64, Vec<(Moment, ServiceKey)>>,
+    in_order: VecDeque<(Moment, u64)>,
+}
+
+impl Arrivals {
+    fn came(&mut self, address: u64, service: ServiceKey, now: Moment) {
+        while let Some((at, old)) = self.in_order.front().copied()
+            && now.since(at) > ARRIVED_LATELY
+        {
+            self.in_order.pop_front();
+            if let Some(arrivals) = self.by_address.get_mut(&old) {
+                arrivals.retain(|(at, _)| now.since(*at) <= ARRIVED_LATELY);
+                if arrivals.is_empty() {
+                    self.by_address.remove(&old);
+                }
+            }
+        }
+        self.in_order.push_back((now, address));
+        self.by_address
+            .entry(address)
+            .or_default()
+            .push((now, service));
+    }
+
+    fn at(&self, address: u64, now: Moment) -> impl Iterator<Item = &ServiceKey> {
+        self.by_address
+            .get(&address)
+            .into_iter()
+            .flatten()
+            .filter(move |(at, _)| now.since(*at) <= ARRIVED_LATELY)
+            .map(|(_, service)| service)
     }
 }
 

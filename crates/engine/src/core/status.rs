@@ -177,7 +177,7 @@ impl Core {
 fn state(link: &Link, source: &Reader, pending: usize, holds: &[HoldStatus]) -> LinkState {
     if link.paused {
         LinkState::Paused
-    } else if source.down.is_some() {
+    } else if source.down.is_some() || source.failing().is_some() {
         LinkState::SourceLost
     } else if link.report.is_none() || !link.settled {
         LinkState::Starting

@@ -173,12 +173,9 @@ impl Core {
         let loses = passing.changes.iter().any(Change::loses_use);
         let has = u32::try_from(state.held.in_use()).unwrap_or(u32::MAX);
         let source = &self.readers[&link.rules.from];
-        let moved = |key: &InstanceKey| {
-            state
-                .from
-                .iter()
-                .all(|from| source.shows_elsewhere(from, key))
-        };
+        // Under a mapping the address at the target says nothing of the source.
+        let comparable = link.rules.rules.mapping.is_identity();
+        let moved = |key: &InstanceKey| comparable && source.moved(&state.from, key, now);
         Some(Draft {
             offer: Offer::of_plan(has, &passing, moved),
             look: Look {

@@ -1,0 +1,74 @@
+//! `syncline serve`: the embedded registry alone.
+
+use clap::Args;
+use syncline_connector_embedded::config::Listen;
+use syncline_contract::Period;
+use syncline_registry::{Listeners, PushSettings, Registry, Settings};
+use tokio_util::sync::CancellationToken;
+
+use super::stop::stopped;
+use super::{Context, Exit};
+
+/// Serve an empty Nacos-compatible registry
+///
+/// HTTP on one port, gRPC on the port + 1000. What clients register lives as
+/// long as they do.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Examples:
+  syncline serve
+  syncline serve --listen 0.0.0.0:8848 --push-delay 500ms")]
+pub struct ServeArgs {
+    /// The HTTP address
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8848", value_parser = listen)]
+    pub listen: Listen,
+
+    /// How long changes of a service are collected before they are pushed;
+    /// Nacos takes 500ms
+    #[arg(long, value_name = "TIME", default_value = "5ms")]
+    pub push_delay: Period,
+}
+
+fn listen(text: &str) -> Result<Listen, String> {
+    let listen = Listen::try_from(text.to_owned());
+    listen.map_err(|error| error.to_string())
+}
+
+impl ServeArgs {
+    /// Serves until told to stop.
+    ///
+    /// # Errors
+    /// When a port is taken.
+    pub async fn run(self, context: &Context) -> anyhow::Result<Exit> {
+        let listeners = match self.listen.http().port() {
+            0 => Listeners::bind_free().await?,
+            _ => Listeners::bind(self.listen.http()).await?,
+        };
+        let (http, grpc) = (listeners.http_addr(), listeners.grpc_addr());
+        let push = PushSettings {
+            delay: self.push_delay.get(),
+            ..PushSettings::default()
+        };
+        let registry = Registry::new(Settings {
+            push,
+            ..Settings::default()
+        });
+        let palette = context.screen.palette;
+        let hint = palette.dim(format!("look into it: syncline list nacos://{http}"));
+        let name = palette.strong("Nacos-compatible registry");
+        context
+            .screen
+            .line(&format!("{name}   HTTP {http}, gRPC {grpc}   {hint}"))?;
+        let cancel = CancellationToken::new();
+        let serving = syncline_registry::serve(listeners, registry, cancel.clone());
+        let stop = async {
+            let stopped = stopped().await;
+            cancel.cancel();
+            stopped
+        };
+        let (served, stopped) = tokio::join!(serving, stop);
+        served?;
+        stopped?;
+        Ok(Exit::Ok)
+    }
+}

@@ -1,0 +1,79 @@
+//! Endpoints: the registries and consumers that links connect.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use syncline_connector_embedded::config::EmbeddedConfig;
+use syncline_connector_file::config::FileConfig;
+use syncline_connector_nacos::config::NacosConfig;
+
+/// A registry or a consumer. What may be said of it depends on its `kind`; each
+/// connector owns that part.
+// A mapping is read as the variant that its `kind` names (see `decode`), which
+// is why serde needs no tag here and the schema does.
+#[derive(Clone, PartialEq, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[schemars(tag = "kind")]
+pub enum Endpoint {
+    /// A Nacos server or cluster: a source or a target.
+    Nacos(Box<NacosConfig>),
+    /// A Nacos-compatible registry inside this process: a source or a target.
+    Embedded(EmbeddedConfig),
+    /// A file or a folder of files: a target.
+    File(FileConfig),
+}
+
+/// What an endpoint can be to a link.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Roles {
+    /// Whether links may read from it.
+    pub source: bool,
+    /// Whether links may write to it.
+    pub target: bool,
+}
+
+impl Endpoint {
+    /// The kind as the configuration names it.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Nacos(_) => "nacos",
+            Self::Embedded(_) => "embedded",
+            Self::File(_) => "file",
+        }
+    }
+
+    /// What it can be to a link.
+    pub fn roles(&self) -> Roles {
+        match self {
+            Self::Nacos(_) | Self::Embedded(_) => Roles {
+                source: true,
+                target: true,
+            },
+            Self::File(_) => Roles {
+                source: false,
+                target: true,
+            },
+        }
+    }
+
+    /// Where it is, for people: its servers, its address, its path.
+    pub fn place(&self) -> String {
+        match self {
+            Self::Nacos(nacos) => nacos
+                .servers
+                .iter()
+                .map(|server| server.as_str())
+                .collect::<Vec<_>>()
+                .join(", "),
+            Self::Embedded(embedded) => embedded.listen.to_string(),
+            Self::File(file) => file.path.as_path().display().to_string(),
+        }
+    }
+
+    /// Keys that do not fit together, and why.
+    pub(super) fn contradictions(&self) -> Vec<(&'static str, String)> {
+        match self {
+            Self::Nacos(nacos) => nacos.contradictions(),
+            Self::Embedded(_) | Self::File(_) => Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! The table of connectors: what each kind of endpoint is to a link.
+
+use std::sync::Arc;
+
+use syncline_connector_embedded::EmbeddedConfig;
+use syncline_connector_file::FileOutput;
+use syncline_connector_nacos::{NacosSource, NacosTarget, TargetOptions};
+use syncline_contract::Source;
+use syncline_engine::{Debounce, Sink};
+use syncline_model::{EndpointName, LinkName};
+use syncline_registry::{PushSettings, Registry, Settings};
+
+use super::{Options, ServedRegistry};
+use crate::config::{Config, Endpoint, Link};
+
+/// What a connector is told beside its own configuration.
+pub(super) struct Surroundings<'a> {
+    /// The embedded registries that are served.
+    pub(super) registries: &'a [ServedRegistry],
+    /// How many daemons run with this configuration.
+    pub(super) replicas: usize,
+}
+
+impl Surroundings<'_> {
+    fn registry(&self, endpoint: &EndpointName) -> Option<&Registry> {
+        self.registries
+            .iter()
+            .find(|served| served.endpoint == *endpoint)
+            .map(|served| &served.registry)
+    }
+}
+
+/// How an endpoint is read; `None` for a consumer that cannot be.
+pub(super) fn source(
+    name: &EndpointName,
+    endpoint: &Endpoint,
+    around: &Surroundings<'_>,
+) -> Option<Arc<dyn Source>> {
+    match endpoint {
+        Endpoint::Nacos(config) => Some(Arc::new(NacosSource::new(config, name.clone()))),
+        Endpoint::Embedded(_) => {
+            let registry = around.registry(name)?;
+            Some(Arc::new(syncline_connector_embedded::source(registry)))
+        }
+        Endpoint::File(_) => None,
+    }
+}
+
+/// How an endpoint is written by a link; `None` for what cannot be.
+pub(super) fn sink(
+    name: &EndpointName,
+    endpoint: &Endpoint,
+    link: &LinkName,
+    around: &Surroundings<'_>,
+) -> Option<Sink> {
+    match endpoint {
+        Endpoint::Nacos(config) => {
+            let options = TargetOptions {
+                replicas: around.replicas,
+            };
+            let target = NacosTarget::new(config, name.clone(), options);
+            Some(Sink::Target(Arc::new(target)))
+        }
+        Endpoint::Embedded(_) => {
+            let registry = around.registry(name)?;
+            let target = syncline_connector_embedded::target(registry, link);
+            Some(Sink::Target(Arc::new(target)))
+        }
+        Endpoint::File(config) => {
+            let output = FileOutput::new(config);
+            Some(Sink::Output {
+                product: output.product(),
+                output: Arc::new(output),
+                debounce: Debounce::default(),
+            })
+        }
+    }
+}
+
+/// Whether copies at an endpoint carry a mark: a registry in our own process
+/// and a consumer's file need none.
+pub(super) fn marks(endpoint: &Endpoint) -> bool {
+    match endpoint {
+        Endpoint::Nacos(_) => true,
+        Endpoint::Embedded(_) | Endpoint::File(_) => false,
+    }
+}
+
+/// The embedded registries that the links of a run use, or that are configured
+/// where no link is named.
+pub(super) fn embedded_endpoints<'a>(
+    config: &'a Config,
+    options: &Options,
+) -> Vec<(&'a EndpointName, &'a EmbeddedConfig)> {
+    let used = |name: &EndpointName| {
+        let runs = |link: &&Link| options.runs(&link.name);
+        let mut links = config.links.iter().filter(runs);
+        options.links.is_empty() || links.any(|link| link.from == *name || link.to == *name)
+    };
+    config
+        .endpoints
+        .iter()
+        .filter(|(name, _)| used(name))
+        .filter_map(|(name, endpoint)| match endpoint {
+            Endpoint::Embedded(embedded) => Some((name, embedded)),
+            Endpoint::Nacos(_) | Endpoint::File(_) => None,
+        })
+        .collect()
+}
+
+/// How an embedded registry behaves as configured.
+pub(crate) fn registry_settings(config: &EmbeddedConfig) -> Settings {
+    let defaults = Settings::default();
+    Settings {
+        push: PushSettings {
+            delay: config.push_delay.get(),
+            ..defaults.push
+        },
+        ..defaults
+    }
+}

@@ -1,0 +1,239 @@
+//! A configuration, running: what `syncline run`, `sync` and `plan` share, and
+//! what a program that embeds Syncline uses.
+//!
+//! [`Daemon::start`] assembles connectors and links from a [`Config`] and hands
+//! them to the engine. Nothing is decided here.
+
+mod assemble;
+mod connectors;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use syncline_admin::{AdminError, ControlClient};
+use syncline_contract::Ending;
+use syncline_engine::store::{Install, InstallError, InstallKey, StoreError};
+use syncline_engine::{Engine, EngineHandle, Mode, State, StateError};
+use syncline_model::{EndpointName, LinkName};
+use syncline_registry::{Listeners, Registry, ServeError};
+use thiserror::Error;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+pub use assemble::AssembleError;
+
+use crate::config::Config;
+
+/// How long writes under way may take to end when the daemon stops.
+const STOP_WITHIN: Duration = Duration::from_secs(10);
+
+/// How a configuration is run.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Whether anything is written.
+    pub mode: Mode,
+    /// Only these links; all where none is named.
+    pub links: Vec<LinkName>,
+    /// The folder of the ledger, the cache and the journal; `None` to remember
+    /// nothing.
+    pub state: Option<PathBuf>,
+    /// Whether the control API is served.
+    pub control: bool,
+    /// How the command that runs this was called, for whoever finds the state
+    /// folder taken.
+    pub command: String,
+}
+
+/// A running configuration.
+pub struct Daemon {
+    engine: Engine,
+    registries: Vec<ServedRegistry>,
+    cancel: CancellationToken,
+    tasks: TaskTracker,
+}
+
+/// An embedded registry and where it is served.
+#[derive(Clone)]
+pub struct ServedRegistry {
+    /// The endpoint's name.
+    pub endpoint: EndpointName,
+    /// Its HTTP address.
+    pub http: SocketAddr,
+    /// Its gRPC address.
+    pub grpc: SocketAddr,
+    /// The registry itself.
+    pub registry: Registry,
+}
+
+/// A configuration could not be run.
+#[derive(Debug, Error)]
+pub enum DaemonError {
+    /// The configuration does not hold together.
+    #[error(transparent)]
+    Assemble(#[from] AssembleError),
+    /// The install has no identity.
+    #[error("find out who this install is")]
+    Install(#[source] InstallError),
+    /// The configured key is none.
+    #[error("`install.key` must be 64 hexadecimal digits")]
+    Key,
+    /// The state folder could not be opened.
+    #[error("open the state folder {}", folder.display())]
+    State {
+        /// Which folder.
+        folder: PathBuf,
+        /// Why not.
+        source: StateError,
+    },
+    /// What earlier runs remembered could not be read.
+    #[error("read what earlier runs remembered")]
+    Remembered(#[source] StoreError),
+    /// An embedded registry could not be served.
+    #[error("serve the embedded registry `{endpoint}`")]
+    Serve {
+        /// Which one.
+        endpoint: EndpointName,
+        /// Why not.
+        source: ServeError,
+    },
+}
+
+impl Daemon {
+    /// Starts a configuration.
+    ///
+    /// # Errors
+    /// When it does not hold together, the state folder is taken, or a port is.
+    pub async fn start(config: &Config, options: Options) -> Result<Self, DaemonError> {
+        let install = install_of(config, options.state.as_deref())?;
+        let state = match &options.state {
+            Some(folder) => Some(open_state(folder, &install, &options.command)?),
+            None => None,
+        };
+        let cancel = CancellationToken::new();
+        let tasks = TaskTracker::new();
+        let registries = serve_registries(config, &options, &tasks, &cancel).await?;
+        let spec = assemble::assemble(config, &install, &options, &registries)?;
+        let engine = Engine::start(spec, state)
+            .await
+            .map_err(DaemonError::Remembered)?;
+        if options.control {
+            serve_control(config, &options, engine.handle(), &tasks, &cancel);
+        }
+        Ok(Self {
+            engine,
+            registries,
+            cancel,
+            tasks,
+        })
+    }
+
+    /// A handle to ask and to tell.
+    pub fn handle(&self) -> EngineHandle {
+        self.engine.handle()
+    }
+
+    /// The embedded registries that it serves.
+    pub fn registries(&self) -> &[ServedRegistry] {
+        &self.registries
+    }
+
+    /// Stops in good order: registrations stay as far as their hold can keep
+    /// them.
+    pub async fn stop(self) {
+        self.engine.stop(Ending::Stop, STOP_WITHIN).await;
+        self.cancel.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+}
+
+/// Who we are: as configured, else as the state folder says; made up for a run
+/// that remembers nothing.
+fn install_of(config: &Config, state: Option<&Path>) -> Result<Install, DaemonError> {
+    let known = match state {
+        Some(folder) => Install::load_or_create(folder),
+        None => Install::generate(),
+    };
+    let mut install = known.map_err(DaemonError::Install)?;
+    if let Some(id) = &config.install.id {
+        install.id = id.clone();
+    }
+    if let Some(key) = &config.install.key {
+        install.key = InstallKey::from_hex(key.expose()).ok_or(DaemonError::Key)?;
+    }
+    Ok(install)
+}
+
+fn open_state(folder: &Path, install: &Install, command: &str) -> Result<State, DaemonError> {
+    State::open(folder, install, command).map_err(|source| DaemonError::State {
+        folder: folder.to_owned(),
+        source,
+    })
+}
+
+async fn serve_registries(
+    config: &Config,
+    options: &Options,
+    tasks: &TaskTracker,
+    cancel: &CancellationToken,
+) -> Result<Vec<ServedRegistry>, DaemonError> {
+    let mut served = Vec::new();
+    for (endpoint, embedded) in connectors::embedded_endpoints(config, options) {
+        let failed = |source| DaemonError::Serve {
+            endpoint: endpoint.clone(),
+            source,
+        };
+        let address = embedded.listen.http();
+        let listeners = match address.port() {
+            0 => Listeners::bind_free().await,
+            _ => Listeners::bind(address).await,
+        }
+        .map_err(failed)?;
+        let registry = Registry::new(connectors::registry_settings(embedded));
+        served.push(ServedRegistry {
+            endpoint: endpoint.clone(),
+            http: listeners.http_addr(),
+            grpc: listeners.grpc_addr(),
+            registry: registry.clone(),
+        });
+        let (cancel, endpoint) = (cancel.clone(), endpoint.clone());
+        tasks.spawn(async move {
+            if let Err(error) = syncline_registry::serve(listeners, registry, cancel).await {
+                tracing::error!(%endpoint, %error, "the embedded registry stopped serving");
+            }
+        });
+    }
+    Ok(served)
+}
+
+fn serve_control(
+    config: &Config,
+    options: &Options,
+    engine: EngineHandle,
+    tasks: &TaskTracker,
+    cancel: &CancellationToken,
+) {
+    let socket = match (&config.admin.socket, &options.state) {
+        (Some(socket), _) => Some(socket.as_path().to_owned()),
+        (None, Some(state)) => Some(state.join(ControlClient::SOCKET)),
+        (None, None) => None,
+    };
+    if let Some(socket) = socket {
+        let (engine, cancel) = (engine.clone(), cancel.clone());
+        tasks.spawn(async move {
+            log_admin(syncline_admin::serve_unix(&socket, engine, cancel).await);
+        });
+    }
+    let (address, cancel) = (config.admin.listen, cancel.clone());
+    tasks.spawn(async move {
+        log_admin(syncline_admin::serve_tcp(address, engine, cancel).await);
+    });
+}
+
+fn log_admin(served: Result<(), AdminError>) {
+    if let Err(error) = served {
+        let error = anyhow::Error::from(error);
+        tracing::error!("{error:#}");
+    }
+}

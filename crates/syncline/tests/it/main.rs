@@ -1,0 +1,4 @@
+//! The façade and the command, from outside.
+
+mod cli;
+mod config;
