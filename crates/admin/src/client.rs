@@ -57,6 +57,13 @@ impl ControlClient {
         }
     }
 
+    /// The daemon that listens on this socket.
+    pub fn at(socket: &Path) -> Self {
+        Self {
+            socket: socket.to_owned(),
+        }
+    }
+
     /// Everything at a glance.
     ///
     /// # Errors

@@ -10,7 +10,8 @@ use syncline_model::{Instance, InstanceKey, Seen, ServiceKey};
 
 use crate::api;
 
-pub(crate) fn status(status: engine::Status) -> api::Status {
+/// What the engine says of itself, as the API tells it.
+pub fn status(status: engine::Status) -> api::Status {
     api::Status {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         pid: std::process::id(),
@@ -19,7 +20,8 @@ pub(crate) fn status(status: engine::Status) -> api::Status {
     }
 }
 
-pub(crate) fn plan(previews: Vec<engine::LinkPreview>) -> api::Plan {
+/// What the engine would do, as the API tells it.
+pub fn plan(previews: Vec<engine::LinkPreview>) -> api::Plan {
     api::Plan {
         links: previews.into_iter().map(link_plan).collect(),
     }

@@ -15,4 +15,5 @@ mod convert;
 pub mod server;
 
 pub use client::{ControlClient, ControlError};
+pub use convert::{plan, status};
 pub use server::{AdminError, serve_tcp, serve_unix};

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use syncline_contract::Period;
+use syncline_registry::PushSettings;
 
 /// A Nacos-compatible registry inside the process: a replica for consumers, or
 /// a place to try things out.
@@ -16,10 +17,6 @@ pub struct EmbeddedConfig {
     #[schemars(with = "String", extend("examples" = ["127.0.0.1:8848", "[::]:8848"]))]
     pub listen: Listen,
 
-    /// The Nacos version that clients are told.
-    #[schemars(with = "String", regex(pattern = r"^\d+\.\d+\.\d+$"))]
-    pub presents: Presented,
-
     /// How long changes of a service are collected before they are pushed.
     pub push_delay: Period,
 }
@@ -28,8 +25,7 @@ impl Default for EmbeddedConfig {
     fn default() -> Self {
         Self {
             listen: Listen(SocketAddr::from(([127, 0, 0, 1], 8848))),
-            presents: Presented("2.5.1".to_owned()),
-            push_delay: Period::from_millis(5),
+            push_delay: PushSettings::default().delay.into(),
         }
     }
 }
@@ -75,36 +71,6 @@ pub enum BadListen {
     TooHigh,
 }
 
-/// A Nacos version to show to clients.
-#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
-#[serde(try_from = "String")]
-pub struct Presented(String);
-
-impl Presented {
-    /// The version as text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl TryFrom<String> for Presented {
-    type Error = BadVersion;
-
-    fn try_from(text: String) -> Result<Self, BadVersion> {
-        let numbers: Vec<_> = text.split('.').map(str::parse::<u16>).collect();
-        if numbers.len() == 3 && numbers.iter().all(Result::is_ok) {
-            Ok(Self(text))
-        } else {
-            Err(BadVersion)
-        }
-    }
-}
-
-/// What is wrong with a version, as it reads on from it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("must be a version of three numbers, such as 2.5.1")]
-pub struct BadVersion;
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -117,14 +83,5 @@ mod tests {
         assert_eq!(listen("127.0.0.1:64536"), Err(BadListen::TooHigh));
         assert_eq!(listen("localhost:8848"), Err(BadListen::NotOne));
         assert_eq!(listen("8848"), Err(BadListen::NotOne));
-    }
-
-    #[test]
-    fn versions_have_three_numbers() {
-        let presents = |text: &str| Presented::try_from(text.to_owned());
-        assert!(presents("1.4.8").is_ok());
-        for text in ["", "2", "2.5", "2.5.1.0", "2.5.x", "v2.5.1"] {
-            assert_eq!(presents(text), Err(BadVersion), "{text}");
-        }
     }
 }

@@ -92,6 +92,10 @@ impl Driver {
     }
 
     fn perform(&mut self, effect: Effect) {
+        let reads = matches!(effect, Effect::List { .. } | Effect::Read { .. });
+        if self.mode == Mode::Dry && !reads {
+            return;
+        }
         match effect {
             Effect::List { endpoint } => {
                 if let Some(reading) = self.readings.get(&endpoint) {

@@ -212,7 +212,11 @@ impl Engine {
             readings.values().for_each(Reading::watch);
         }
         let (finished, done) = oneshot::channel();
-        let driver = Driver::new(Core::new(rules), spec.mode, readings, sinks, storing);
+        let core = match spec.mode {
+            Mode::Live => Core::new(rules),
+            Mode::Dry => Core::new(rules).dry(),
+        };
+        let driver = Driver::new(core, spec.mode, readings, sinks, storing);
         let token = cancel.clone();
         tasks.spawn(async move {
             driver.run(remembered, inbox, asked, token).await;
