@@ -1,0 +1,330 @@
+//! Reading everything that the scopes select.
+
+use std::sync::Arc;
+
+use futures_util::StreamExt;
+use futures_util::stream;
+use syncline_contract::{Area, Coverage, Failure, ListEnd, Listed, SourceReport};
+use syncline_model::scope::Scope;
+use syncline_model::{GroupName, NamespaceId, ServiceKey, Truth, View};
+use syncline_nacos::http::{PAGE_SIZE, Page, Route, Step};
+use syncline_nacos::version::{BulkApi, Generation, Negotiated};
+use tokio::sync::mpsc;
+
+use super::names::NoNames;
+use super::reach::{Plot, Reach, everywhere, is_refusal};
+use super::{Reader, advice};
+use crate::config::{ListApi, ReadingView};
+use crate::failure;
+
+/// Services that are read one by one at the same time.
+const IN_FLIGHT: usize = 32;
+
+/// How the bulk reading of a plot went.
+enum Bulk {
+    Ended(Coverage),
+    /// Raw lists are not permitted here.
+    Refused,
+}
+
+impl Reader {
+    pub(super) async fn list(&self, scopes: &[Scope], sink: &mpsc::Sender<Listed>) -> ListEnd {
+        let asked = match self.cluster.negotiate().await {
+            Ok(asked) => asked,
+            Err(failure) => {
+                let coverage = Coverage::Failed(failure.chain().into());
+                return ListEnd {
+                    areas: vec![everywhere(coverage)],
+                };
+            }
+        };
+        let server = asked.negotiated;
+        let reach = self.reach(scopes, &server).await;
+        let mut areas = self.list_reach(&server, &reach, sink).await;
+        if let Some(was) = asked.was {
+            let why = format!(
+                "the servers were Nacos {} and are {}",
+                was.known, server.known
+            );
+            doubt(&mut areas, &why.into());
+        }
+        ListEnd { areas }
+    }
+
+    /// Reads what was laid out, plot by plot.
+    pub(super) async fn list_reach(
+        &self,
+        server: &Negotiated,
+        reach: &Reach,
+        sink: &mpsc::Sender<Listed>,
+    ) -> Vec<Area> {
+        let mut areas = reach.doubts.clone();
+        for plot in &reach.plots {
+            areas.extend(self.list_plot(server, reach, plot, sink).await);
+        }
+        areas
+    }
+
+    async fn list_plot(
+        &self,
+        server: &Negotiated,
+        reach: &Reach,
+        plot: &Plot,
+        sink: &mpsc::Sender<Listed>,
+    ) -> Vec<Area> {
+        self.memory.lock().sample = Some(plot.namespace.clone());
+        let raw = self.raw_api(server, &plot.namespace);
+        let by_name = plot.services.is_some() || self.cluster.config().list_api != ListApi::Auto;
+        if let Some(api) = raw.filter(|_| !by_name) {
+            let group = only_group(plot);
+            match self.list_bulk(api, reach, plot, group, sink).await {
+                Bulk::Ended(coverage) => {
+                    return vec![area(&plot.namespace, group.cloned(), coverage)];
+                }
+                Bulk::Refused => {}
+            }
+        }
+        let coverage = self.list_by_name(server, reach, plot, sink).await;
+        match &plot.groups {
+            None => vec![area(&plot.namespace, None, coverage)],
+            Some(groups) => groups
+                .iter()
+                .map(|group| area(&plot.namespace, Some(group.clone()), coverage.clone()))
+                .collect(),
+        }
+    }
+
+    /// Pages through everything in the namespace, or in one group of it.
+    async fn list_bulk(
+        &self,
+        api: BulkApi,
+        reach: &Reach,
+        plot: &Plot,
+        group: Option<&GroupName>,
+        sink: &mpsc::Sender<Listed>,
+    ) -> Bulk {
+        let http = match self.cluster.http().await {
+            Ok(http) => http,
+            Err(failure) => return Bulk::Ended(Coverage::Failed(failure.chain().into())),
+        };
+        let mut reader = http.services(api, &plot.namespace, group, PAGE_SIZE, Route::Any);
+        let mut nameless = 0;
+        loop {
+            match reader.next().await {
+                Ok(Step::Page(page)) => {
+                    nameless += page.rejected.iter().filter(|r| r.service.is_none()).count();
+                    if !self.send_page(reach, &plot.namespace, page, sink).await {
+                        return Bulk::Ended(Coverage::Failed("nobody listens any more".into()));
+                    }
+                }
+                Ok(Step::Complete(read)) => {
+                    return Bulk::Ended(match read.services + read.rejected {
+                        _ if nameless > 0 => Coverage::Partial(
+                            format!("{nameless} services cannot be read, not even their names")
+                                .into(),
+                        ),
+                        0 if plot.vanished => Coverage::Suspect(vanished(&plot.namespace)),
+                        _ => Coverage::Complete(Truth::Raw),
+                    });
+                }
+                Err(error) if is_refusal(&error) => {
+                    self.note_refusal(&plot.namespace, failure::reason(&error));
+                    return Bulk::Refused;
+                }
+                Err(error) => return Bulk::Ended(Coverage::Failed(failure::reason(&error))),
+            }
+        }
+    }
+
+    /// `false` when nobody listens.
+    async fn send_page(
+        &self,
+        reach: &Reach,
+        namespace: &NamespaceId,
+        page: Page,
+        sink: &mpsc::Sender<Listed>,
+    ) -> bool {
+        for listed in page.services {
+            let service = ServiceKey {
+                namespace: namespace.clone(),
+                group: GroupName::new(self.texts.share(listed.group.as_str())),
+                name: listed.name.clone(),
+            };
+            if !reach.selects(&service) {
+                continue;
+            }
+            let (view, rejected) = self.shown_raw(listed).listed(Truth::Raw);
+            let listed = Listed {
+                service,
+                view,
+                rejected,
+            };
+            if sink.send(listed).await.is_err() {
+                return false;
+            }
+        }
+        for rejected in page.rejected {
+            let Some((group, name)) = rejected.service else {
+                continue;
+            };
+            let listed = Listed {
+                service: ServiceKey {
+                    namespace: namespace.clone(),
+                    group,
+                    name,
+                },
+                view: View::Failed(rejected.why.to_string().into()),
+                rejected: Vec::new(),
+            };
+            if reach.selects(&listed.service) && sink.send(listed).await.is_err() {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Finds the names first and reads each service by itself.
+    async fn list_by_name(
+        &self,
+        server: &Negotiated,
+        reach: &Reach,
+        plot: &Plot,
+        sink: &mpsc::Sender<Listed>,
+    ) -> Coverage {
+        let names = match self.names(server, reach, plot).await {
+            Ok(names) => names,
+            Err(NoNames::Failed(failure)) => return Coverage::Failed(failure.chain().into()),
+            Err(refused) => {
+                return Coverage::Partial(advice::groups(server, &refused.reason()));
+            }
+        };
+        if names.is_empty() && plot.vanished {
+            return Coverage::Suspect(vanished(&plot.namespace));
+        }
+        let mut looks = stream::iter(names)
+            .map(|service| async move {
+                let look = self.look(&service, &Route::Any).await;
+                (service, look)
+            })
+            .buffer_unordered(IN_FLIGHT);
+        let mut least = match self.raw_api(server, &plot.namespace) {
+            Some(_) => Truth::Raw,
+            None => Truth::Consumer,
+        };
+        while let Some((service, look)) = looks.next().await {
+            let (view, rejected) = match look {
+                Ok(look) => {
+                    least = least.min(look.truth);
+                    look.shown.listed(look.truth)
+                }
+                Err(failure) => (View::Failed(failure.chain().into()), Vec::new()),
+            };
+            let listed = Listed {
+                service,
+                view,
+                rejected,
+            };
+            if sink.send(listed).await.is_err() {
+                return Coverage::Failed("nobody listens any more".into());
+            }
+        }
+        Coverage::Complete(least)
+    }
+
+    /// Tries out what is permitted where it was read last, or in `public`.
+    pub(super) async fn describe(&self) -> Result<SourceReport, Failure> {
+        let server = self.cluster.negotiate().await?.negotiated;
+        let sample = self.memory.lock().sample.clone();
+        let namespace = sample.unwrap_or_else(NamespaceId::public);
+        let config = self.cluster.config();
+        let mut advice = Vec::new();
+        // A look at a service that does not exist costs little and is refused
+        // in the same way as any other.
+        let look = self
+            .look(
+                &ServiceKey::new(namespace.clone(), "DEFAULT_GROUP", "syncline.check"),
+                &Route::Any,
+            )
+            .await?;
+        if look.truth == Truth::Consumer && config.view == ReadingView::Auto {
+            let refusal = self.memory.lock().refusal(&namespace);
+            advice.push(advice::consumer(
+                &server,
+                refusal.as_deref().unwrap_or("refused"),
+            ));
+        }
+        let http = self.cluster.http().await?;
+        if server.generation == Generation::V3
+            && let Err(error) = http
+                .namespaces(server.features.namespaces, &Route::Any)
+                .await
+        {
+            advice.push(advice::namespaces(&server, &error).to_string());
+        }
+        Ok(SourceReport {
+            product: product(&server),
+            reading: reading(&server, look.truth, config.list_api),
+            truth: look.truth,
+            watching: watching(&server),
+            advice,
+        })
+    }
+}
+
+/// The group of a plot that has just one.
+fn only_group(plot: &Plot) -> Option<&GroupName> {
+    let groups = plot.groups.as_ref()?;
+    groups.first().filter(|_| groups.len() == 1)
+}
+
+fn area(namespace: &NamespaceId, group: Option<GroupName>, coverage: Coverage) -> Area {
+    Area {
+        namespace: Some(namespace.clone()),
+        group,
+        coverage,
+    }
+}
+
+fn vanished(namespace: &NamespaceId) -> Arc<str> {
+    format!("the namespace {namespace} was listed before, and is neither listed nor used now")
+        .into()
+}
+
+/// What was read from servers that are not what they were is not believed yet.
+fn doubt(areas: &mut [Area], why: &Arc<str>) {
+    for area in areas {
+        if matches!(area.coverage, Coverage::Complete(_)) {
+            area.coverage = Coverage::Suspect(Arc::clone(why));
+        }
+    }
+}
+
+/// Such as `Nacos 2.1.1` or `Nacos 2.0.0 or later (version hidden)`.
+pub(crate) fn product(server: &Negotiated) -> String {
+    match server.version {
+        Some(version) => format!("Nacos {version}"),
+        None => format!("Nacos {} (version hidden)", server.known),
+    }
+}
+
+fn reading(server: &Negotiated, truth: Truth, list_api: ListApi) -> String {
+    let api = match (truth, server.features.bulk) {
+        (Truth::Raw, BulkApi::Catalog(_)) => "raw view over the v1 catalog",
+        (Truth::Raw, BulkApi::Admin) => "raw view over the v3 admin API",
+        (Truth::Consumer, _) if server.features.v1_client.worth_trying() => {
+            "consumer's view over v1 lists"
+        }
+        (Truth::Consumer, _) => "consumer's view over gRPC",
+    };
+    match list_api {
+        ListApi::Auto => api.to_owned(),
+        ListApi::UpgradeOps => format!("{api}, names over upgrade-ops"),
+    }
+}
+
+fn watching(server: &Negotiated) -> String {
+    match server.generation {
+        Generation::V1 => super::poll::DESCRIPTION.to_owned(),
+        Generation::V2 | Generation::V3 => super::watch::DESCRIPTION.to_owned(),
+    }
+}

@@ -1,0 +1,149 @@
+//! What writing over HTTP has in common, whatever keeps a registration alive.
+
+use std::sync::Arc;
+
+use futures_util::stream::{self, StreamExt};
+use syncline_contract::{Class, Failure, Whose};
+use syncline_model::{EndpointName, Identity, Instance, InstanceKey, ServiceKey};
+use syncline_nacos::http::{HttpClient, HttpError, Route, WriteApi};
+use syncline_nacos::message as wire;
+
+use super::rules;
+use crate::failure;
+
+/// Where to write, and how.
+pub(super) struct Way {
+    pub(super) endpoint: EndpointName,
+    pub(super) http: Arc<HttpClient>,
+    pub(super) api: WriteApi,
+    /// How the servers tell instances apart that come over HTTP.
+    pub(super) identity: Identity,
+    /// Calls of one service that are under way at the same time.
+    pub(super) in_flight: usize,
+    /// What is sent for an instance.
+    pub(super) registration: fn(&ServiceKey, &Instance) -> wire::Instance,
+}
+
+/// How the writes of several instances went.
+pub(super) struct Written {
+    pub(super) done: Vec<Instance>,
+    pub(super) failed: Vec<InstanceKey>,
+    pub(super) failures: Vec<Failure>,
+}
+
+impl Way {
+    /// Registers one instance, or replaces its content.
+    pub(super) async fn register(
+        &self,
+        service: &ServiceKey,
+        instance: &Instance,
+    ) -> Result<(), HttpError> {
+        let registration = (self.registration)(service, instance);
+        let written = self
+            .http
+            .register(self.api, service, &registration, &Route::Any);
+        written.await.map(|_| ())
+    }
+
+    /// Deregisters one instance.
+    pub(super) async fn deregister(
+        &self,
+        service: &ServiceKey,
+        instance: &Instance,
+    ) -> Result<(), HttpError> {
+        let registration = (self.registration)(service, instance);
+        let removed = self
+            .http
+            .deregister(self.api, service, &registration, &Route::Any);
+        removed.await.map(|_| ())
+    }
+
+    /// Registers several instances; one that is refused stops none of the others.
+    pub(super) async fn register_all(
+        &self,
+        service: &ServiceKey,
+        instances: Vec<Instance>,
+    ) -> Written {
+        let calls = instances.into_iter().map(|instance| async move {
+            let outcome = self.register(service, &instance).await;
+            let failure = |error| self.register_failed(service, &instance, error);
+            let outcome = outcome.map_err(failure);
+            (instance, outcome)
+        });
+        collect(stream::iter(calls).buffer_unordered(self.in_flight)).await
+    }
+
+    /// Deregisters several instances.
+    pub(super) async fn deregister_all(
+        &self,
+        service: &ServiceKey,
+        instances: Vec<Instance>,
+    ) -> Written {
+        let calls = instances.into_iter().map(|instance| async move {
+            let outcome = self.deregister(service, &instance).await.map_err(|error| {
+                let doing = format!("{}: deregister {}", self.endpoint, instance.key);
+                failure::of_http(doing, error)
+            });
+            (instance, outcome)
+        });
+        collect(stream::iter(calls).buffer_unordered(self.in_flight)).await
+    }
+
+    fn register_failed(
+        &self,
+        service: &ServiceKey,
+        instance: &Instance,
+        error: HttpError,
+    ) -> Failure {
+        let doing = format!("{}: register {} of {service}", self.endpoint, instance.key);
+        let refused = error
+            .status()
+            .is_some_and(|status| status.is_client_error());
+        let failure = failure::of_http(doing, error);
+        if !refused || failure.class != Class::Fatal {
+            return failure;
+        }
+        let objection = rules::objection(instance).or_else(|| rules::objection_to_name(service));
+        match objection {
+            Some(why) => {
+                let doing = format!("{}: register {}: {why}", self.endpoint, instance.key);
+                Failure::new(Class::Fatal, doing)
+                    .blaming(Whose::Peer)
+                    .because(failure)
+            }
+            None => failure.blaming(Whose::Peer),
+        }
+    }
+
+    /// Instances that the servers would take for another one of the same write.
+    pub(super) fn clashes(&self, service: &ServiceKey, keys: &[InstanceKey]) -> Vec<Failure> {
+        let clash = |key: &InstanceKey| {
+            let doing = format!(
+                "{}: register {key} of {service}: another instance has this address, and these \
+                 servers do not tell clusters apart over HTTP",
+                self.endpoint
+            );
+            Failure::new(Class::Conflict, doing).blaming(Whose::Configuration)
+        };
+        keys.iter().map(clash).collect()
+    }
+}
+
+async fn collect(outcomes: impl stream::Stream<Item = (Instance, Result<(), Failure>)>) -> Written {
+    let mut written = Written {
+        done: Vec::new(),
+        failed: Vec::new(),
+        failures: Vec::new(),
+    };
+    let mut outcomes = std::pin::pin!(outcomes);
+    while let Some((instance, outcome)) = outcomes.next().await {
+        match outcome {
+            Ok(()) => written.done.push(instance),
+            Err(failure) => {
+                written.failed.push(instance.key);
+                written.failures.push(failure);
+            }
+        }
+    }
+    written
+}
