@@ -8,12 +8,13 @@ use parking_lot::Mutex;
 use serde::ser::{SerializeSeq, Serializer};
 use serde_json::value::RawValue;
 use syncline_model::ServiceKey;
-use syncline_nacos::message::payload::{EncodeError, Payload, encode_request};
-use syncline_nacos::message::{Headers, NotifySubscriberRequest};
+use syncline_nacos::message::NotifySubscriberRequest;
+use syncline_nacos::message::payload::{EncodeError, Payload};
 
 use crate::moment::Moment;
 use crate::settings::LifeSettings;
 use crate::store::{Clusters, Selection, Snapshot};
+use crate::unasked;
 use crate::wire::{ShownInstance, ShownService};
 
 /// What a consumer is shown of a service at one revision.
@@ -163,7 +164,7 @@ impl Answer {
             namespace: None,
             service_info: self.shown(),
         };
-        let payload = encode_request(&request, Some(&id.to_string()), Headers::default())?;
+        let payload = unasked::encode(request, Some(&id.to_string()))?;
         Ok(Push { id, payload })
     }
 

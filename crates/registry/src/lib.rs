@@ -50,6 +50,7 @@ mod registry;
 mod serve;
 mod settings;
 mod store;
+mod unasked;
 mod wire;
 
 pub use changes::Changes;

@@ -293,3 +293,106 @@ impl<'a> ShownService<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use syncline_nacos::message::{ServiceInfo, Timing};
+
+    use super::*;
+    use crate::answers::Answers;
+    use crate::settings::Settings;
+    use crate::store::{Clusters, Publication, Store};
+
+    fn service() -> ServiceKey {
+        ServiceKey::new("public", "DEFAULT_GROUP", "orders")
+    }
+
+    fn sent() -> Vec<message::Instance> {
+        let plain = message::Instance {
+            ip: "10.0.0.1".into(),
+            port: 8080,
+            cluster_name: "DEFAULT".into(),
+            ..message::Instance::default()
+        };
+        let mut rich = plain.clone();
+        rich.ip = "10.0.0.2".into();
+        rich.cluster_name = "c1".into();
+        rich.weight = 0.4;
+        rich.healthy = false;
+        rich.metadata = [
+            ("preserved.heart.beat.interval", "1000"),
+            ("preserved.ip.delete.timeout", "60000"),
+            ("preserved.instance.id.generator", "simple"),
+            ("quotes", "\"\\\n"),
+        ]
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .into();
+        vec![plain, rich]
+    }
+
+    /// What readers are shown is written by hand here, and has to be what the
+    /// messages of the protocol write.
+    #[test]
+    fn a_service_is_shown_as_the_messages_have_it() {
+        let settings = Settings::default();
+        let mut store = Store::new(&settings);
+        let interner = Interner::new();
+        let client = store.connect();
+        let read = |instance: &message::Instance| {
+            let read = read_instance(instance, Sent::InBatch, &service(), &interner);
+            read.expect("a legal instance").0
+        };
+        let set = syncline_model::ServiceSet::new(sent().iter().map(read).collect());
+        let publication = Publication::set(Arc::new(set), Default::default());
+        let now = Moment::from_unix_millis(1_000);
+        store
+            .publish(client, &service(), publication, now)
+            .expect("a new service");
+        let snapshot = store.snapshot(&service()).expect("listed");
+        let answers = Answers::new(0);
+        let clusters = Clusters::new("");
+        let answer = answers.of(&snapshot, &clusters, false, &settings.life);
+        let shown = serde_json::to_value(answer.expect("it has a JSON form").shown());
+
+        let hosts = sent().into_iter().map(|mut instance| {
+            instance.instance_id = Some(format!(
+                "{}#{}#{}#DEFAULT_GROUP@@orders",
+                instance.ip, instance.port, instance.cluster_name
+            ));
+            instance.service_name = "DEFAULT_GROUP@@orders".into();
+            instance.timing = Some(Timing::of(&instance.metadata));
+            instance
+        });
+        let info = ServiceInfo {
+            name: "orders".into(),
+            group_name: "DEFAULT_GROUP".into(),
+            clusters: String::new(),
+            cache_millis: 10_000,
+            hosts: hosts.collect::<Vec<_>>().into(),
+            last_ref_time: 1_001,
+            checksum: String::new(),
+            reach_protection_threshold: false,
+        };
+        assert_eq!(
+            shown.expect("it has a JSON form"),
+            serde_json::to_value(info).expect("it has a JSON form")
+        );
+    }
+
+    #[test]
+    fn only_an_id_that_was_chosen_is_kept() {
+        let interner = Interner::new();
+        let mut instance = sent().remove(0);
+        let derived = "10.0.0.1#8080#DEFAULT#DEFAULT_GROUP@@orders";
+        for (id, kept) in [
+            (None, None),
+            (Some(derived), None),
+            (Some("mine"), Some("mine")),
+        ] {
+            instance.instance_id = id.map(str::to_owned);
+            let read = read_instance(&instance, Sent::InBatch, &service(), &interner);
+            let (_, id) = read.expect("a legal instance");
+            assert_eq!(id.as_deref(), kept);
+        }
+    }
+}

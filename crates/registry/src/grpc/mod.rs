@@ -42,6 +42,13 @@ const GRACE: Duration = Duration::from_secs(1);
 /// Enough for a client with hundreds of requests in flight.
 const CONCURRENT_STREAMS: u32 = 1024;
 
+/// How many requests of a connection are read at a time, which bounds what a
+/// client can make the server hold; the others wait unread.
+const READ_AT_ONCE: usize = 64;
+
+/// How long a request may take to arrive.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+
 #[derive(Clone)]
 struct Service {
     registry: Registry,
@@ -89,6 +96,8 @@ pub(crate) async fn serve(
     let service = Service { registry };
     let server = tonic::transport::Server::builder()
         .max_concurrent_streams(CONCURRENT_STREAMS)
+        .concurrency_limit_per_connection(READ_AT_ONCE)
+        .timeout(REQUEST_TIMEOUT)
         .add_service(RequestServer::new(service.clone()).max_decoding_message_size(limit))
         .add_service(BiRequestStreamServer::new(service).max_decoding_message_size(limit))
         .serve_with_incoming_shutdown(

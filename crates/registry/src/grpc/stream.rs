@@ -7,9 +7,9 @@ use std::task::{Context, Poll, ready};
 
 use futures_util::Stream;
 use syncline_model::ServiceKey;
-use syncline_nacos::message::payload::{Payload, decode_ack, decode_request, encode_request, kind};
+use syncline_nacos::message::payload::{Payload, decode_ack, decode_request, kind};
 use syncline_nacos::message::{
-    ConnectionSetupRequest, Headers, Message, NotifySubscriberResponse, SetupAckRequest, ability,
+    ConnectionSetupRequest, Message, NotifySubscriberResponse, SetupAckRequest, ability,
 };
 use tonic::{Status, Streaming};
 
@@ -18,6 +18,7 @@ use super::transport::Transport;
 use crate::answers::{Answers, Push};
 use crate::registry::Registry;
 use crate::store::ClientId;
+use crate::unasked;
 
 /// Opens the server's side of a stream, and listens to the client's.
 pub(super) fn open(
@@ -96,7 +97,7 @@ fn set_up(transport: &Transport, outbox: &Arc<Outbox>, payload: &Payload) {
     if setup.ability_table.is_some() {
         let ability_table = BTreeMap::from([(ability::PERSISTENT_INSTANCE_BY_GRPC.into(), true)]);
         let answer = SetupAckRequest { ability_table };
-        match encode_request(&answer, None, Headers::default()) {
+        match unasked::encode(answer, None) {
             Ok(answer) => outbox.send(answer),
             Err(error) => tracing::error!(%error, "cannot tell a client our abilities"),
         }

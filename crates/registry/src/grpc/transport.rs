@@ -9,8 +9,7 @@ use std::task::{Context, Poll};
 
 use futures_util::task::AtomicWaker;
 use parking_lot::Mutex;
-use syncline_nacos::message::payload::encode_request;
-use syncline_nacos::message::{ClientDetectionRequest, Headers};
+use syncline_nacos::message::ClientDetectionRequest;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tonic::transport::server::Connected;
@@ -19,6 +18,7 @@ use super::outbox::Outbox;
 use crate::moment::Moment;
 use crate::registry::Registry;
 use crate::store::ClientId;
+use crate::unasked;
 
 /// What the server knows of one TCP connection.
 pub(crate) struct Transport {
@@ -71,17 +71,22 @@ impl Transport {
     }
 
     /// Makes a client of the transport. A second setup starts anew.
-    pub(super) fn set_up(&self, outbox: &Arc<Outbox>) -> ClientId {
+    pub(super) fn set_up(&self, outbox: &Arc<Outbox>) {
         let id = self.registry.act(|store, _| store.connect());
         let mut outboxes = self.registry.inner.outboxes.write();
         outboxes.insert(id, outbox.clone());
         drop(outboxes);
         let outbox = outbox.clone();
-        let before = self.client.lock().replace(Client { id, outbox });
+        let before = self.client.lock().replace(Client {
+            id,
+            outbox: outbox.clone(),
+        });
         if let Some(before) = before {
-            self.end_client(before);
+            if !Arc::ptr_eq(&before.outbox, &outbox) {
+                before.outbox.close();
+            }
+            self.forget(before.id);
         }
-        id
     }
 
     /// Ends the client if it is the one with that outbox: its registrations
@@ -97,9 +102,13 @@ impl Transport {
 
     fn end_client(&self, client: Client) {
         client.outbox.close();
-        self.registry.inner.outboxes.write().remove(client.id);
+        self.forget(client.id);
+    }
+
+    fn forget(&self, client: ClientId) {
+        self.registry.inner.outboxes.write().remove(client);
         self.registry
-            .act(|store, now| store.disconnect(client.id, now));
+            .act(|store, now| store.disconnect(client, now));
     }
 
     /// Ends the server's side of the stream; the client is expected to leave.
@@ -143,7 +152,7 @@ impl Transport {
         if asked == 0 {
             self.asked.store(now.unix_millis(), Ordering::Relaxed);
             let id = now.unix_millis().to_string();
-            match encode_request(&ClientDetectionRequest {}, Some(&id), Headers::default()) {
+            match unasked::encode(ClientDetectionRequest {}, Some(&id)) {
                 Ok(question) => outbox.send(question),
                 Err(error) => tracing::error!(%error, "cannot ask a silent client"),
             }

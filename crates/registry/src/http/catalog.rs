@@ -52,7 +52,9 @@ fn int_parameter(params: &Params, name: &str) -> Result<i64, Failure> {
     match params.get(name) {
         Some(_) => params.integer(name),
         None => Err(Failure::unreadable(format!(
-            "Optional int parameter '{name}' is present but cannot be translated into a null value"
+            "Optional int parameter '{name}' is present but cannot be translated into a null value \
+             due to being declared as a primitive type. Consider declaring it as object wrapper \
+             for the corresponding primitive type."
         ))),
     }
 }
@@ -123,7 +125,7 @@ impl<'a> Summary<'a> {
         let instances = snapshot.set.instances();
         let healthy = instances.iter().filter(|i| i.healthy.or(true)).count();
         let clusters = by_cluster(instances).len();
-        let share = healthy as f32 / instances.len() as f32;
+        let share = healthy as f64 / instances.len() as f64;
         // Without instances the share is no number, and triggers nothing.
         let triggered = share <= snapshot.threshold().unwrap_or(0.0);
         Self {
@@ -146,7 +148,7 @@ struct Whole<'a> {
     group_name: &'a str,
     cluster_map: BTreeMap<&'a str, Hosts<'a>>,
     metadata: ShownOrEmpty<'a>,
-    protect_threshold: f32,
+    protect_threshold: f64,
     selector: (),
     ephemeral: (),
 }

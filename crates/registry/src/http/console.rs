@@ -73,12 +73,13 @@ async fn state(State(site): State<Site>) -> Response {
 }
 
 pub(super) async fn metrics(State(site): State<Site>, params: Params) -> Result<Response, Failure> {
-    let body = if params.or("onlyStatus", "true") == "true" {
-        serde_json::json!({ "status": "UP" })
-    } else {
-        all_metrics(&site.registry)
-    };
-    Ok(Json(body).into_response())
+    if params.or("onlyStatus", "true") == "true" {
+        return Ok(Json(serde_json::json!({ "status": "UP" })).into_response());
+    }
+    let mut all = all_metrics(&site.registry);
+    // v2 leaves this one out.
+    all["responsibleInstanceCount"] = all["instanceCount"].clone();
+    Ok(Json(all).into_response())
 }
 
 /// Counts under Nacos's names. The load of the machine is not looked at.
@@ -91,7 +92,6 @@ fn all_metrics(registry: &Registry) -> serde_json::Value {
         "serviceCount": figures.services,
         "instanceCount": figures.published_instances,
         "subscribeCount": figures.subscriptions,
-        "responsibleInstanceCount": figures.published_instances,
         "clientCount": clients,
         "connectionBasedClientCount": figures.connections,
         "ephemeralIpPortClientCount": figures.beat_addresses,

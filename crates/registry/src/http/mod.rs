@@ -26,6 +26,9 @@ mod params;
 mod service;
 mod v2;
 
+#[cfg(test)]
+mod tests;
+
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;

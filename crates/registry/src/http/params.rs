@@ -1,14 +1,19 @@
 //! Parameters, from the query and a form alike.
 
+use std::time::Duration;
+
 use axum::Form;
 use axum::extract::{FromRequest, OriginalUri, Query, Request};
-use axum::http::header;
+use axum::http::{StatusCode, header};
 use syncline_model::{GroupName, Metadata, NamespaceId, ServiceKey};
 use syncline_nacos::message::split_grouped;
 
 use super::failure::Failure;
 use crate::intern::Interner;
 use crate::wire::read_service;
+
+/// How long a body may take to arrive.
+const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The parameters of a request. Where a name stands twice, the first counts,
 /// and the query comes before the form.
@@ -33,9 +38,13 @@ impl<S: Send + Sync> FromRequest<S> for Params {
             if request.method() == axum::http::Method::GET {
                 *request.method_mut() = axum::http::Method::POST;
             }
-            let form: Form<Vec<(String, String)>> = Form::from_request(request, state)
-                .await
-                .map_err(|error| Failure::Body(error.status(), error.body_text()))?;
+            let form = Form::<Vec<(String, String)>>::from_request(request, state);
+            let form = tokio::time::timeout(BODY_TIMEOUT, form).await;
+            let form = form.map_err(|_| {
+                let text = "the body did not arrive in time".to_owned();
+                Failure::Body(StatusCode::REQUEST_TIMEOUT, text)
+            })?;
+            let form = form.map_err(|error| Failure::Body(error.status(), error.body_text()))?;
             pairs.extend(form.0);
         }
         Ok(Self { pairs, path })

@@ -47,24 +47,34 @@ pub(super) fn create_as(
 }
 
 pub(super) async fn delete(State(site): State<Site>, params: Params) -> Result<Response, Failure> {
-    let service = params.declared_service()?;
-    let deleted = site.registry.act(|store, _| store.delete_service(&service));
-    deleted.map_err(|error| Failure::of_edit(error, &service.grouped()))?;
+    delete_empty(&site.registry, &params.declared_service()?)?;
     Ok(ok())
+}
+
+pub(super) fn delete_empty(registry: &Registry, service: &ServiceKey) -> Result<(), Failure> {
+    let deleted = registry.act(|store, _| store.delete_service(service));
+    deleted.map_err(|error| Failure::of_edit(error, &service.grouped()))
 }
 
 pub(super) async fn update(State(site): State<Site>, params: Params) -> Result<Response, Failure> {
     let service = params.service()?;
     params.required("protectThreshold")?;
-    let threshold = threshold(&params)?;
-    no_selector(&params)?;
-    let metadata = params.metadata(&site.registry.inner.interner)?;
-    let metadata = metadata.unwrap_or_else(syncline_model::Metadata::empty);
-    let updated = site
-        .registry
-        .act(|store, now| store.update_service(&service, threshold, metadata, now));
-    updated.map_err(|error| Failure::of_edit(error, &service.grouped()))?;
+    set(&site.registry, &params, &service)?;
     Ok(ok())
+}
+
+/// Sets all that can be set; what is not named is as if it was never set.
+pub(super) fn set(
+    registry: &Registry,
+    params: &Params,
+    service: &ServiceKey,
+) -> Result<(), Failure> {
+    let threshold = threshold(params)?;
+    no_selector(params)?;
+    let metadata = params.metadata(&registry.inner.interner)?;
+    let metadata = metadata.unwrap_or_else(syncline_model::Metadata::empty);
+    let set = registry.act(|store, now| store.update_service(service, threshold, metadata, now));
+    set.map_err(|error| Failure::of_edit(error, &service.grouped()))
 }
 
 pub(super) async fn detail(State(site): State<Site>, params: Params) -> Result<Response, Failure> {
@@ -155,19 +165,16 @@ pub(super) fn pattern(text: &str) -> Result<Regex, Failure> {
         .map_err(Failure::unreadable)
 }
 
-/// The clusters that a service has: those of its instances, and those for
-/// which a checker was set, with the checker.
+/// The clusters of a service's instances, with the checkers set for them.
 pub(super) fn clusters(snapshot: &Snapshot) -> BTreeMap<ClusterName, Box<RawValue>> {
-    let checkers = snapshot.record.as_deref();
-    let checkers = checkers.map(|record| &record.checkers);
-    let of_instances = snapshot.set.instances().iter().map(|i| &i.key.cluster);
-    let set = checkers.into_iter().flat_map(|checkers| checkers.keys());
     let mut clusters = BTreeMap::new();
-    for cluster in of_instances.chain(set) {
+    for instance in snapshot.set.instances() {
+        let cluster = &instance.key.cluster;
         if clusters.contains_key(cluster) {
             continue;
         }
-        let checker = checkers.and_then(|checkers| checkers.get(cluster));
+        let record = snapshot.record.as_deref();
+        let checker = record.and_then(|record| record.checkers.get(cluster));
         let checker = checker.map_or(r#"{"type":"TCP"}"#, |checker| checker);
         // It was parsed before it was stored.
         if let Ok(checker) = RawValue::from_string(checker.to_owned()) {
@@ -190,13 +197,14 @@ pub(super) fn selector() -> serde_json::Value {
     serde_json::json!({ "type": "none", "contextType": "NONE" })
 }
 
-fn threshold(params: &Params) -> Result<f32, Failure> {
+fn threshold(params: &Params) -> Result<f64, Failure> {
     let text = params.or("protectThreshold", "0");
-    let threshold = text.parse::<f32>();
+    let threshold = text.parse::<f64>();
     threshold.map_err(|_| {
         Failure::unreadable(format!(
             "Failed to convert value of type 'java.lang.String' to required type 'float'; \
-             For input string: \"{text}\""
+             nested exception is java.lang.NumberFormatException: For input string: \"{text}\";\
+             caused: For input string: \"{text}\""
         ))
     })
 }

@@ -28,7 +28,13 @@ pub(super) fn routes() -> Router<Site> {
         )
         .route("/instance/list", get(list))
         .route("/instance/beat", put(beat))
-        .route("/service", post(create_service).get(service_detail))
+        .route(
+            "/service",
+            post(create_service)
+                .delete(delete_service)
+                .put(update_service)
+                .get(service_detail),
+        )
         .route("/service/list", get(service_list))
         .route("/operator/metrics", get(console::metrics_in_result))
         .route("/ops/metrics", get(console::metrics_in_result))
@@ -106,6 +112,16 @@ async fn create_service(State(site): State<Site>, params: Params) -> Result<Resp
     // Unlike v1, v2 lets one create an ephemeral service.
     let kind = Kind::of(params.flag_or("ephemeral", false));
     service::create_as(&site.registry, &params, &named(&params)?, kind)?;
+    Ok(result("ok"))
+}
+
+async fn delete_service(State(site): State<Site>, params: Params) -> Result<Response, InResult> {
+    service::delete_empty(&site.registry, &named(&params)?)?;
+    Ok(result("ok"))
+}
+
+async fn update_service(State(site): State<Site>, params: Params) -> Result<Response, InResult> {
+    service::set(&site.registry, &params, &named(&params)?)?;
     Ok(result("ok"))
 }
 

@@ -14,7 +14,7 @@ use crate::moment::Moment;
 #[derive(Clone, PartialEq, Debug)]
 pub(crate) struct ServiceRecord {
     /// The share of healthy instances at or below which all are shown healthy.
-    pub(crate) protect_threshold: f32,
+    pub(crate) protect_threshold: f64,
     /// The service's own metadata.
     pub(crate) metadata: Metadata,
     /// Health checkers by cluster, as the JSON that was sent. The registry
@@ -90,7 +90,7 @@ impl Store {
         &mut self,
         key: &ServiceKey,
         kind: Kind,
-        protect_threshold: f32,
+        protect_threshold: f64,
         metadata: Metadata,
         now: Moment,
     ) -> Result<(), EditError> {
@@ -119,7 +119,7 @@ impl Store {
     pub(crate) fn update_service(
         &mut self,
         key: &ServiceKey,
-        protect_threshold: f32,
+        protect_threshold: f64,
         metadata: Metadata,
         now: Moment,
     ) -> Result<(), EditError> {

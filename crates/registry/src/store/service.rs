@@ -97,7 +97,7 @@ pub(super) struct PushPlan {
     /// No push before this moment.
     pub(super) earliest: Moment,
     /// What was pushed last; an equal set is not pushed again.
-    pub(super) content: Option<(u64, Option<u32>)>,
+    pub(super) content: Option<(u64, Option<u64>)>,
 }
 
 pub(super) struct Service {

@@ -33,13 +33,13 @@ impl Snapshot {
 
     /// The protect threshold. Only a service for which something was set has
     /// one, and then also if it is 0 (2.x).
-    pub(crate) fn threshold(&self) -> Option<f32> {
+    pub(crate) fn threshold(&self) -> Option<f64> {
         self.record.as_ref().map(|record| record.protect_threshold)
     }
 
     /// What two equal pushes have in common.
-    pub(super) fn content(&self) -> (u64, Option<u32>) {
-        let threshold = self.threshold().map(f32::to_bits);
+    pub(super) fn content(&self) -> (u64, Option<u64>) {
+        let threshold = self.threshold().map(f64::to_bits);
         (self.set.fingerprint(), threshold)
     }
 
@@ -60,7 +60,7 @@ impl Snapshot {
         let protected = !hosts.is_empty()
             && self
                 .threshold()
-                .is_some_and(|threshold| healthy as f32 / hosts.len() as f32 <= threshold);
+                .is_some_and(|threshold| healthy as f64 / hosts.len() as f64 <= threshold);
         Selection { hosts, protected }
     }
 }

@@ -1,0 +1,10 @@
+//! The registry as clients meet it: over sockets, and from within the process.
+
+mod connection;
+mod garbage;
+mod http;
+mod liveness;
+mod naming;
+mod sdk;
+mod server;
+mod within;
