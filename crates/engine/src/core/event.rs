@@ -1,5 +1,6 @@
 //! What goes into the core, and what comes out of it.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -274,6 +275,31 @@ impl Line {
     }
 }
 
+/// The line as the log has it: what happened to what, and why.
+impl fmt::Display for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.change {
+            Some(change) => f.write_str(change.kind())?,
+            None => f.write_str(self.happening.as_str())?,
+        }
+        if let Some(service) = &self.service {
+            write!(f, " {service}")?;
+        }
+        if let Some(instance) = &self.instance {
+            write!(f, " {instance}")?;
+        }
+        if self.service.is_none()
+            && let Some(endpoint) = &self.endpoint
+        {
+            write!(f, " {endpoint}")?;
+        }
+        if !self.detail.is_empty() {
+            write!(f, ": {}", self.detail)?;
+        }
+        Ok(())
+    }
+}
+
 /// The kinds of journal lines.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Happening {
@@ -301,4 +327,24 @@ pub enum Happening {
     Paused,
     /// An operator let it go on.
     Resumed,
+}
+
+impl Happening {
+    /// The kind in a word or two, for logs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Intent => "intent",
+            Self::Applied => "confirmed",
+            Self::Failed => "failed",
+            Self::Held => "held",
+            Self::Released => "released",
+            Self::Shadowed => "shadowed",
+            Self::Unshadowed => "no longer shadowed",
+            Self::Quarantined => "left out",
+            Self::SourceLost => "lost",
+            Self::SourceFound => "found",
+            Self::Paused => "paused",
+            Self::Resumed => "resumed",
+        }
+    }
 }

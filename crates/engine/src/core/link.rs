@@ -364,6 +364,11 @@ impl Link {
         self.waiting.insert(service);
     }
 
+    /// A service waits no more: its turn came.
+    pub(super) fn waited(&mut self, service: &ServiceKey) {
+        self.waiting.remove(service);
+    }
+
     pub(super) fn take_waiting(&mut self) -> BTreeSet<ServiceKey> {
         std::mem::take(&mut self.waiting)
     }

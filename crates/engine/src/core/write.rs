@@ -113,6 +113,7 @@ impl Core {
             return;
         };
         if let Some(link) = self.links.get_mut(name) {
+            link.waited(service);
             let decision = draft.judged(service, &mut link.guard);
             self.carry_out(now, name, service, decision);
         }

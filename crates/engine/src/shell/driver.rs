@@ -134,13 +134,7 @@ impl Driver {
                 }
             }
             Effect::Tell(line) => {
-                tracing::info!(
-                    link = %line.link,
-                    happening = ?line.happening,
-                    service = line.service.as_ref().map(tracing::field::display),
-                    instance = line.instance.as_ref().map(tracing::field::display),
-                    "{}", line.detail
-                );
+                tracing::info!(link = %line.link, "{line}");
                 if let Some(storing) = &mut self.storing {
                     storing.tell(*line);
                 }
