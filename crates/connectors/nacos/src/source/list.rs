@@ -33,9 +33,7 @@ impl Reader {
             Ok(asked) => asked,
             Err(failure) => {
                 let coverage = Coverage::Failed(failure.chain().into());
-                return ListEnd {
-                    areas: vec![everywhere(coverage)],
-                };
+                return ListEnd::of(vec![everywhere(coverage)]);
             }
         };
         let server = asked.negotiated;
@@ -48,7 +46,10 @@ impl Reader {
             );
             doubt(&mut areas, &why.into());
         }
-        ListEnd { areas }
+        ListEnd {
+            areas,
+            show_names: reach.show_names,
+        }
     }
 
     /// Reads what was laid out, plot by plot.

@@ -24,6 +24,8 @@ pub(super) struct Reach {
     pub(super) doubts: Vec<Area>,
     /// The scopes, with ids in the place of the show names that were found.
     scopes: Vec<Scope>,
+    /// Namespaces and their show names, as far as they were looked up.
+    pub(super) show_names: Vec<(NamespaceId, String)>,
 }
 
 /// A part of the registry that is read together.
@@ -194,6 +196,7 @@ fn plan(scopes: &[Scope], found: &Found, known: &BTreeSet<NamespaceId>) -> Reach
         plots: plots.collect(),
         doubts: found.doubt.clone().map(everywhere).into_iter().collect(),
         scopes,
+        show_names: found.namespaces.clone(),
     }
 }
 

@@ -3,14 +3,16 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::future::join_all;
 use parking_lot::Mutex;
 use syncline_contract::{Class, Failure, Whose, Write};
 use syncline_model::{EndpointName, Instance, ServiceKey, ServiceSet};
-use syncline_nacos::grpc::{ServiceRef, Session, SessionError};
+use syncline_nacos::grpc::{ServiceRef, Session, SessionError, SessionState};
 use syncline_nacos::http::ServerId;
 use syncline_nacos::message as wire;
+use tokio::time::timeout;
 
 use super::parts::parts;
 use super::rules;
@@ -21,6 +23,12 @@ use crate::failure;
 
 /// On how many members of a cluster each set is held unless told otherwise.
 const COPIES_ON_CLUSTERS: usize = 2;
+
+/// How long a write waits for the first connection to be tried.
+const FIRST_TRY: Duration = Duration::from_secs(5);
+
+/// How long a connection that broke may take to come back before writes fail.
+const BLINK: Duration = Duration::from_secs(1);
 
 /// All connections of one link to its target.
 ///
@@ -197,7 +205,10 @@ impl Lane {
         let publish = |session: &Session| {
             let session = session.clone();
             let (service, instances) = (service.clone(), Arc::clone(instances));
-            async move { session.publish(service, instances).await }
+            async move {
+                stands(&session).await;
+                session.publish(service, instances).await
+            }
         };
         verdict(join_all(self.copies.iter().map(publish)).await)
     }
@@ -210,6 +221,29 @@ impl Lane {
         };
         verdict(join_all(self.copies.iter().map(withdraw)).await)
     }
+}
+
+/// Waits a moment for a connection that is coming about: its first one, or the
+/// next after it broke. One that has been away for longer keeps nobody waiting.
+async fn stands(session: &Session) {
+    let mut state = session.state();
+    let tried = |state: &SessionState| {
+        !matches!(
+            state,
+            SessionState::Reconnecting {
+                last_error: None,
+                ..
+            }
+        )
+    };
+    // The outcome, whichever it is, is told by the call that follows.
+    drop(timeout(FIRST_TRY, state.wait_for(tried)).await);
+    let away = match &*state.borrow() {
+        SessionState::Reconnecting { since, .. } => since.elapsed(),
+        SessionState::Connected { .. } | SessionState::Closed => return,
+    };
+    let back = |state: &SessionState| !matches!(state, SessionState::Reconnecting { .. });
+    drop(timeout(BLINK.saturating_sub(away), state.wait_for(back)).await);
 }
 
 /// One copy that stands is enough: the sessions of the others bring theirs about

@@ -129,7 +129,7 @@ impl Everything {
             }
             services
         };
-        let (ListEnd { areas }, services) = tokio::join!(source.list(scopes, sink), taking);
+        let (ListEnd { areas, .. }, services) = tokio::join!(source.list(scopes, sink), taking);
         Self { services, areas }
     }
 
