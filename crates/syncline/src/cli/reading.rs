@@ -68,8 +68,9 @@ impl Reading {
     /// Asks the registry what it is.
     pub(super) async fn describe(&self) -> anyhow::Result<SourceReport> {
         self.source.describe().await.map_err(|failure| {
+            // A failure names the endpoint, which is called as the user called it.
             let hint = hint(failure.class);
-            let error = anyhow::Error::from(failure).context(format!("cannot read {}", self.word));
+            let error = anyhow::Error::from(failure);
             match hint {
                 Some(hint) => Hinted::new(error, hint).into(),
                 None => error,

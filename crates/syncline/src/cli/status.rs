@@ -173,7 +173,7 @@ mod tests {
         assert_eq!(
             text(&status, Palette::PLAIN),
             "\
-LINK      FROM → TO            STATE        SERVICES  INSTANCES  PENDING  SEEN                   HOLD
+LINK      FROM → TO            STATE        SERVICES  INSTANCES  PENDING  SEEN                HOLD
 hz-to-sh  hangzhou → shanghai  source lost         2      1,204        0  raw, 1 min 2 s ago
 ! hangzhou: connection refused
 ! hz-to-sh: 1 shadowed by natives at shanghai

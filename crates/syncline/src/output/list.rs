@@ -217,11 +217,15 @@ pub fn summary<'a>(
         healthy += row.healthy.unwrap_or(0);
     }
     let services = plural(count, "service");
-    let line = format!(
-        "{services}, {} of {} healthy · {how}",
-        grouped(healthy),
-        plural(total, "instance")
-    );
+    let instances = match total {
+        0 => "no instances".to_owned(),
+        _ => format!(
+            "{} of {} healthy",
+            grouped(healthy),
+            plural(total, "instance")
+        ),
+    };
+    let line = format!("{services}, {instances} · {how}");
     format!("{}\n", palette.dim(line))
 }
 
