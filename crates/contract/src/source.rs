@@ -81,6 +81,19 @@ pub struct Rejected {
 pub struct ListEnd {
     /// What was tried to be read whole, and how that went.
     pub areas: Vec<Area>,
+    /// The show names of namespaces, as far as they were looked up: scopes may
+    /// select by them.
+    pub show_names: Vec<(NamespaceId, String)>,
+}
+
+impl ListEnd {
+    /// The end of a list that looked up no show names.
+    pub fn of(areas: Vec<Area>) -> Self {
+        Self {
+            areas,
+            show_names: Vec::new(),
+        }
+    }
 }
 
 /// A part of a registry that is read as a whole.

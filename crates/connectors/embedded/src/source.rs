@@ -67,17 +67,15 @@ impl Source for EmbeddedSource {
                 };
                 if sink.send(listed).await.is_err() {
                     // Whoever asked has gone, and so has the end of the list.
-                    return ListEnd { areas: Vec::new() };
+                    return ListEnd::of(Vec::new());
                 }
             }
         }
-        ListEnd {
-            areas: vec![Area {
-                namespace: None,
-                group: None,
-                coverage: Coverage::Complete(Truth::Raw),
-            }],
-        }
+        ListEnd::of(vec![Area {
+            namespace: None,
+            group: None,
+            coverage: Coverage::Complete(Truth::Raw),
+        }])
     }
 
     async fn read(&self, service: &ServiceKey, _purpose: Purpose) -> View {

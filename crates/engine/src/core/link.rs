@@ -8,9 +8,10 @@ use syncline_contract::{Coverage, TargetReport, Unavailable};
 use syncline_model::desire::{Rules, unmarked};
 use syncline_model::guard::{Guard, HoldId, Settings};
 use syncline_model::plan::{Change, Missing, RemovalPolicy, UnavailableAs};
+use syncline_model::scope::Scope;
 use syncline_model::{
-    EndpointName, Identity, Instance, InstanceKey, LinkName, Moment, ServiceKey, ServiceSet, Truth,
-    View,
+    EndpointName, Identity, Instance, InstanceKey, LinkName, Moment, NamespaceId, ServiceKey,
+    ServiceSet, Truth, View,
 };
 
 use super::reader::Reader;
@@ -43,6 +44,9 @@ pub struct LinkRules {
 #[derive(Debug)]
 pub(super) struct Link {
     pub(super) rules: LinkRules,
+    /// The scope as configured, where it names namespaces by show names, whose
+    /// ids the source has to tell.
+    by_show_name: Option<Scope>,
     /// What holds a plan that removes too much.
     pub(super) guard: Guard,
     /// How many instances of all services are in use at the target.
@@ -172,6 +176,11 @@ impl Link {
     pub(super) fn new(rules: LinkRules) -> Self {
         Self {
             open: rules.realtime,
+            by_show_name: rules
+                .rules
+                .scope
+                .needs_show_names()
+                .then(|| rules.rules.scope.clone()),
             guard: Guard::new(rules.name.clone(), rules.guard),
             in_use: 0,
             rules,
@@ -246,6 +255,22 @@ impl Link {
     /// How many instances of all services are in use at the target.
     pub(super) fn in_use(&self) -> u64 {
         self.in_use
+    }
+
+    /// The source told which namespace has which show name; whether that changed
+    /// what the link selects.
+    pub(super) fn resolve(&mut self, show_names: &[(NamespaceId, String)]) -> bool {
+        let Some(configured) = self
+            .by_show_name
+            .as_ref()
+            .filter(|_| !show_names.is_empty())
+        else {
+            return false;
+        };
+        let scope = configured.resolve(show_names).scope;
+        let changed = scope != self.rules.rules.scope;
+        self.rules.rules.scope = scope;
+        changed
     }
 
     /// A source service is there: where it belongs at the target, if it is in

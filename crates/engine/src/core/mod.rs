@@ -296,6 +296,16 @@ impl Core {
             return;
         };
         let first = !reader.listed();
+        for link in self.links.values_mut() {
+            if link.rules.from == *endpoint && link.resolve(&end.show_names) {
+                // What was listed before its namespace had a name is in scope.
+                for (service, _) in reader.services() {
+                    if let Some(target) = link.contribute(service) {
+                        self.dirty.insert((link.rules.name.clone(), target));
+                    }
+                }
+            }
+        }
         let ended = reader.end_list(end, now);
         for service in &ended.forget {
             reader.forget(service);

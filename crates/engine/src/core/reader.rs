@@ -294,10 +294,19 @@ impl Reader {
     ///
     /// It has to have come: Dubbo registers every interface of a process at one
     /// address, and losing one of them is no move.
-    pub(super) fn moved(&self, left: &BTreeSet<ServiceKey>, key: &InstanceKey, now: Moment) -> bool {
+    pub(super) fn moved(
+        &self,
+        left: &BTreeSet<ServiceKey>,
+        key: &InstanceKey,
+        now: Moment,
+    ) -> bool {
         let shows = |service: &ServiceKey| {
             self.services.get(service).is_some_and(|known| {
-                known.last.instances().iter().any(|i| i.key.same_address(key))
+                known
+                    .last
+                    .instances()
+                    .iter()
+                    .any(|i| i.key.same_address(key))
             })
         };
         self.addresses.contains_key(&address_hash(key))

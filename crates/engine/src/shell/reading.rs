@@ -110,12 +110,12 @@ impl Reading {
                 }
             };
             let (end, ()) = tokio::join!(list, forward);
-            let end = end.unwrap_or_else(|_| ListEnd {
-                areas: vec![Area {
+            let end = end.unwrap_or_else(|_| {
+                ListEnd::of(vec![Area {
                     namespace: None,
                     group: None,
                     coverage: Coverage::Failed("the list panicked".into()),
-                }],
+                }])
             });
             let endpoint = this.endpoint.clone();
             this.send(Event::ListEnded { endpoint, end }).await;

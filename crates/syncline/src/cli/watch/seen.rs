@@ -213,13 +213,11 @@ mod tests {
         };
         Whole {
             services: services.into_iter().map(listed).collect(),
-            end: ListEnd {
-                areas: vec![Area {
-                    namespace: Some("public".into()),
-                    group: None,
-                    coverage,
-                }],
-            },
+            end: ListEnd::of(vec![Area {
+                namespace: Some("public".into()),
+                group: None,
+                coverage,
+            }]),
         }
     }
 
