@@ -7,11 +7,12 @@ use syncline_model::{GroupName, NamespaceId, ServiceKey};
 use super::address::ServerId;
 use super::client::{Answered, HttpClient};
 use super::decode::{
-    Entries, ListedService, RejectedService, ServicePage, exact_pattern, searchable, service_page,
+    Entries, ListedService, RejectedService, ServicePage, searchable, service_page,
 };
 use super::error::HttpError;
 use super::names::{MAX_ROUNDS, Search, key};
 use super::paging::{Next, Walk};
+use super::raw::RawService;
 use super::servers::Route;
 use super::transport::{Answer, Request};
 use crate::version::{BulkApi, FirstPage};
@@ -60,17 +61,6 @@ pub struct Read {
     pub requests: usize,
 }
 
-/// One service as a raw list shows it.
-#[derive(Clone, PartialEq, Debug)]
-pub enum RawService {
-    /// It is there, perhaps without instances.
-    Listed(ListedService),
-    /// It is there, and could not be read.
-    Rejected(RejectedService),
-    /// The member that answered does not have it.
-    Absent,
-}
-
 /// Reads all services of a namespace, page by page, so that no more than a page
 /// is ever held.
 ///
@@ -101,15 +91,15 @@ enum Phase {
 }
 
 /// Which list is read.
-struct BulkList {
-    api: BulkApi,
-    namespace: NamespaceId,
-    search: Search,
-    page_size: usize,
+pub(super) struct BulkList {
+    pub(super) api: BulkApi,
+    pub(super) namespace: NamespaceId,
+    pub(super) search: Search,
+    pub(super) page_size: usize,
 }
 
 impl BulkList {
-    fn walk(&self) -> Walk {
+    pub(super) fn walk(&self) -> Walk {
         let first = match self.api {
             BulkApi::Catalog(first) => first,
             BulkApi::Admin => FirstPage::One,
@@ -117,7 +107,7 @@ impl BulkList {
         Walk::new(self.page_size, first)
     }
 
-    fn request(&self, page: u32) -> Request {
+    pub(super) fn request(&self, page: u32) -> Request {
         let path = match self.api {
             BulkApi::Catalog(_) => "/v1/ns/catalog/services",
             BulkApi::Admin => "/ns/service/list",
@@ -146,7 +136,7 @@ impl BulkList {
         Ok(service_page(&entries))
     }
 
-    async fn page(
+    pub(super) async fn page(
         &self,
         client: &HttpClient,
         page: u32,
@@ -193,123 +183,10 @@ impl HttpClient {
             read: Read::default(),
         }
     }
-
-    /// Reads one service as it is registered, whatever its clusters.
-    ///
-    /// Asks for exactly its name first. Where that finds nothing, which is also
-    /// what a server answers that takes patterns literally, it searches for a
-    /// part of the name and looks through what comes: absence is never taken
-    /// from the first.
-    ///
-    /// # Errors
-    /// Any failure, and a list that kept changing while it was searched.
-    pub async fn raw_service(
-        &self,
-        api: BulkApi,
-        service: &ServiceKey,
-        route: &Route,
-    ) -> Result<Answered<RawService>, HttpError> {
-        let mut route = route.clone();
-        if let (Some(group), Some(name)) = (
-            exact_pattern(service.group.as_str()),
-            exact_pattern(service.name.as_str()),
-        ) {
-            let found = self
-                .find(api, service, Search { group, name }, &route)
-                .await?;
-            if found.value != RawService::Absent {
-                return Ok(found);
-            }
-            route = Route::Only(found.server);
-        }
-        let search = Search {
-            group: searchable(service.group.as_str()).to_owned(),
-            name: searchable(service.name.as_str()).to_owned(),
-        };
-        self.find(api, service, search, &route).await
-    }
-
-    async fn find(
-        &self,
-        api: BulkApi,
-        service: &ServiceKey,
-        search: Search,
-        route: &Route,
-    ) -> Result<Answered<RawService>, HttpError> {
-        let list = BulkList {
-            api,
-            namespace: service.namespace.clone(),
-            search,
-            page_size: PAGE_SIZE,
-        };
-        let mut route = route.clone();
-        for _ in 0..MAX_ROUNDS {
-            let mut walk = list.walk();
-            let mut seen = HashMap::new();
-            loop {
-                let Answered { value, server } = list.page(self, walk.page(), &route).await?;
-                let entries = value.entries();
-                let new = count_new(&value, &mut seen, 0);
-                if let Some(found) = pick(value, service) {
-                    return Ok(Answered {
-                        value: found,
-                        server,
-                    });
-                }
-                route = Route::Only(server.clone());
-                match walk.received(entries, new) {
-                    Next::Page => {}
-                    Next::End { at_once: true } => {
-                        return Ok(Answered {
-                            value: RawService::Absent,
-                            server,
-                        });
-                    }
-                    Next::End { at_once: false } => break,
-                    Next::Endless => return Err(self.unsettled(list.request(0))),
-                }
-            }
-            // It was on none of several pages, which may have shifted.
-            let names = self
-                .search_summaries(api, &service.namespace, &list.search, &route)
-                .await?;
-            let named = |s: &&super::decode::ServiceSummary| {
-                s.group == service.group && s.name == service.name
-            };
-            if names.value.items.iter().find(named).is_none() {
-                return Ok(names.map(|_| RawService::Absent));
-            }
-        }
-        Err(self.unsettled(list.request(0)))
-    }
 }
 
-/// The service among those of a page, which the server matched loosely.
-fn pick(page: ServicePage, service: &ServiceKey) -> Option<RawService> {
-    let listed = page
-        .services
-        .into_iter()
-        .find(|s| s.group == service.group && s.name == service.name);
-    let rejected = || {
-        page.rejected.into_iter().find(|r| {
-            let named = r.service.as_ref();
-            named.is_some_and(|(group, name)| *group == service.group && *name == service.name)
-        })
-    };
-    match listed {
-        Some(listed) => Some(RawService::Listed(listed)),
-        None => rejected().map(RawService::Rejected),
-    }
-}
-
-/// How many entries of a page had not come in this round, which they have now.
-fn count_new(page: &ServicePage, seen: &mut HashMap<String, usize>, round: usize) -> usize {
-    keys(page)
-        .filter(|key| seen.insert(key.clone(), round) != Some(round))
-        .count()
-}
-
-fn keys(page: &ServicePage) -> impl Iterator<Item = String> {
+/// The keys of all entries of a page, good or bad.
+pub(super) fn keys(page: &ServicePage) -> impl Iterator<Item = String> {
     let services = page.services.iter().map(|s| key(&s.group, &s.name));
     services.chain(page.rejected.iter().map(rejected_key))
 }

@@ -155,9 +155,20 @@ impl HttpClient {
         route: &Route,
         read: impl Fn(&Answer) -> Result<T, HttpError>,
     ) -> Result<Answered<T>, HttpError> {
+        self.ask_then(request, route, read, |outcome| outcome).await
+    }
+
+    /// As [`HttpClient::ask`]; `then` may turn a server's refusal into an answer.
+    pub(crate) async fn ask_then<T, U>(
+        &self,
+        request: &Request,
+        route: &Route,
+        read: impl Fn(&Answer) -> Result<T, HttpError>,
+        then: impl Fn(Result<T, HttpError>) -> Result<U, HttpError>,
+    ) -> Result<Answered<U>, HttpError> {
         let mut attempts = self.servers.attempts(route);
         while let Some(server) = attempts.next() {
-            let answered = self.ask_one(&server, request, &read).await;
+            let answered = then(self.ask_one(&server, request, &read).await);
             if let Some(outcome) = attempts.outcome(&server, answered) {
                 return outcome;
             }
@@ -169,14 +180,26 @@ impl HttpClient {
     /// `/v3/admin`, or `/v3/console` where `admin_url` leads to a console.
     pub(crate) async fn ask_admin<T>(
         &self,
-        mut request: Request,
+        request: Request,
         route: &Route,
         read: impl Fn(&Answer) -> Result<T, HttpError>,
     ) -> Result<Answered<T>, HttpError> {
+        self.ask_admin_then(request, route, read, |outcome| outcome)
+            .await
+    }
+
+    /// As [`HttpClient::ask_then`], for the admin API of 3.x.
+    pub(crate) async fn ask_admin_then<T, U>(
+        &self,
+        mut request: Request,
+        route: &Route,
+        read: impl Fn(&Answer) -> Result<T, HttpError>,
+        then: impl Fn(Result<T, HttpError>) -> Result<U, HttpError>,
+    ) -> Result<Answered<U>, HttpError> {
         let below = request.path;
         let Some(admin) = &self.admin else {
             request.path = format!("/v3/admin{below}").into();
-            return self.ask(&request, route, read).await;
+            return self.ask_then(&request, route, read, then).await;
         };
         if *route != Route::Any && *route != Route::Only(admin.address.id().clone()) {
             return Err(HttpError::NotAsked {
@@ -186,9 +209,9 @@ impl HttpClient {
         }
         let area = admin.area.get_or_try_init(|| self.find_area(admin)).await?;
         request.path = format!("{area}{below}").into();
-        let value = self.ask_one(&admin.address, &request, &read).await?;
+        let outcome = self.ask_one(&admin.address, &request, &read).await;
         Ok(Answered {
-            value,
+            value: then(outcome)?,
             server: admin.address.id().clone(),
         })
     }

@@ -8,13 +8,10 @@ use syncline_model::{ClusterName, Seen, ServiceKey};
 
 use super::client::{Answered, HttpClient};
 use super::error::HttpError;
-use super::names::Store;
+use super::names::{Store, WHOLE};
 use super::servers::Route;
 use super::transport::{Answer, Request};
 use crate::message::{Instance, Lenient, Rejected, split_grouped};
-
-/// As many instances as a page of `catalog/instances` is asked for.
-const CATALOG_PAGE: usize = 10_000;
 
 /// The call that shows a service as a consumer sees it: disabled instances are
 /// left out, and under the protect threshold all are shown healthy.
@@ -130,39 +127,17 @@ impl HttpClient {
         cluster: &ClusterName,
         route: &Route,
     ) -> Result<Answered<RawList>, HttpError> {
-        #[derive(Deserialize)]
-        struct Page {
-            count: u64,
-            list: Lenient<Instance>,
-        }
-        let mut all = RawList {
-            instances: Vec::new(),
-            rejected: Vec::new(),
-        };
-        let mut route = route.clone();
-        for page in 1u64.. {
-            let request = about(
-                "list the raw instances",
-                service,
-                "/v1/ns/catalog/instances",
-            )
-            .query("namespaceId", service.namespace.to_string())
-            .query("serviceName", service.grouped())
-            .query("clusterName", cluster.to_string())
-            .query("pageNo", page.to_string())
-            .query("pageSize", CATALOG_PAGE.to_string());
-            let answered = self.ask(&request, &route, |a| a.json::<Page>()).await?;
-            let Answered { value, server } = answered;
-            let last = value.list.is_empty() || page * CATALOG_PAGE as u64 >= value.count;
-            all.instances.extend(value.list.items);
-            all.rejected.extend(value.list.rejected);
-            if last {
-                return Ok(Answered { value: all, server });
-            }
-            route = Route::Only(server);
-        }
-        // The range above has no end that a list could reach.
-        Err(self.unsettled(about("list the raw instances", service, "")))
+        let request = about(
+            "list the raw instances",
+            service,
+            "/v1/ns/catalog/instances",
+        )
+        .query("namespaceId", service.namespace.to_string())
+        .query("serviceName", service.grouped())
+        .query("clusterName", cluster.to_string())
+        .query("pageNo", "1")
+        .query("pageSize", WHOLE.to_string());
+        self.ask(&request, route, read_catalog_list).await
     }
 
     /// The instances of one cluster of a service as they are registered, by the
@@ -183,15 +158,14 @@ impl HttpClient {
             .query("clusterName", cluster.to_string())
             // The console's twin of this call has pages, the admin call has none.
             .query("pageNo", "1")
-            .query("pageSize", CATALOG_PAGE.to_string());
+            .query("pageSize", WHOLE.to_string());
         self.ask_admin(request, route, read_admin_list).await
     }
 }
 
-fn about(what: &str, service: &ServiceKey, path: &'static str) -> Request {
-    Request::get(format!("{what} of {service}"), path)
-        .bulk()
-        .about(service.grouped())
+/// A call that reads something of a service.
+pub(super) fn about(what: &str, service: &ServiceKey, path: &'static str) -> Request {
+    Request::get(format!("{what} of {service}"), path).about(service.grouped())
 }
 
 fn list_request(
@@ -258,6 +232,16 @@ pub(super) fn read_list(
     Ok(body.into())
 }
 
+fn read_catalog_list(answer: &Answer) -> Result<RawList, HttpError> {
+    #[derive(Deserialize)]
+    struct Page {
+        count: usize,
+        list: Lenient<Instance>,
+    }
+    let page: Page = answer.json()?;
+    whole(answer, page.list, page.count)
+}
+
 /// The admin API answers with a list, the console with a page.
 pub(super) fn read_admin_list(answer: &Answer) -> Result<RawList, HttpError> {
     #[derive(Deserialize)]
@@ -267,17 +251,27 @@ pub(super) fn read_admin_list(answer: &Answer) -> Result<RawList, HttpError> {
         page_items: Lenient<Instance>,
     }
     let raw: &RawValue = answer.data()?;
-    let list = if raw.get().starts_with('{') {
+    if raw.get().starts_with('{') {
         let page: Page = answer.data()?;
-        if page.page_items.items.len() + page.page_items.rejected.len() != page.total_count {
-            return Err(answer.malformed("the console showed a part of the list only"));
+        return whole(answer, page.page_items, page.total_count);
+    }
+    let list: Lenient<Instance> = answer.data()?;
+    Ok(list.into())
+}
+
+/// A list that must not lack any of its entries.
+fn whole(answer: &Answer, list: Lenient<Instance>, count: usize) -> Result<RawList, HttpError> {
+    if list.items.len() + list.rejected.len() < count {
+        return Err(answer.malformed("a part of the list where all of it is due"));
+    }
+    Ok(list.into())
+}
+
+impl From<Lenient<Instance>> for RawList {
+    fn from(list: Lenient<Instance>) -> Self {
+        Self {
+            instances: list.items,
+            rejected: list.rejected,
         }
-        page.page_items
-    } else {
-        answer.data()?
-    };
-    Ok(RawList {
-        instances: list.items,
-        rejected: list.rejected,
-    })
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 use serde_json::json;
@@ -334,6 +335,70 @@ async fn one_service_is_found_or_absent_whether_or_not_patterns_work() {
             }
         }
     }
+}
+
+#[tokio::test]
+async fn one_service_is_read_by_its_clusters_unless_they_change_meanwhile() {
+    // How the clusters look at each reading, and what must come of it.
+    for (before, after, requests) in [
+        (&["c1"][..], &["c1"][..], 3),
+        (&["c1", "c2"], &["c1", "c2"], 6),
+        // A cluster came, or there is none: the search tells.
+        (&["c1"], &["c1", "c2"], 4),
+        (&[], &[], 2),
+    ] {
+        let reading = AtomicUsize::new(0);
+        let fake = Fake::start(move |asked| {
+            let body = match asked.path.as_str() {
+                "/v1/ns/catalog/service" => {
+                    let first = reading.fetch_add(1, Ordering::SeqCst) == 0;
+                    let clusters = if first { before } else { after };
+                    let clusters: Vec<_> = clusters.iter().map(|c| json!({"name": c})).collect();
+                    json!({"service": {"name": "s"}, "clusters": clusters})
+                }
+                "/v1/ns/catalog/instances" => json!({"count": 1, "list": [
+                    {"ip": "10.0.0.1", "port": 80, "clusterName": asked.get("clusterName")}]}),
+                _ => json!([{"serviceName": "s", "groupName": "G", "clusterMap": {
+                    "searched": {"hosts": []}}}]),
+            };
+            (200, body.to_string())
+        })
+        .await;
+        let service = ServiceKey::new("public", "G", "s");
+        let client = fake.client();
+        let found = client
+            .raw_service(Kind::V2.api(), &service, &Route::Any)
+            .await;
+        let RawService::Listed(found) = found.expect("an answer").value else {
+            panic!("not found");
+        };
+        let by_clusters = requests % 3 == 0;
+        assert_eq!(
+            !found.instances.is_empty(),
+            by_clusters,
+            "{before:?} {after:?}"
+        );
+        let asked: Vec<_> = fake.asked().into_iter().map(|a| a.path).collect();
+        assert_eq!(asked.len(), requests, "{before:?} {after:?}: {asked:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_entry_without_a_name_may_be_any_service() {
+    let fake = Fake::start(|asked| match asked.path.as_str() {
+        "/v1/ns/catalog/services" => (200, r#"[{"oops":1}]"#.into()),
+        _ => nacos_2_1(asked),
+    })
+    .await;
+    let service = ServiceKey::new("public", "G", "s");
+    let client = fake.client();
+    let found = client
+        .raw_service(Kind::V2.api(), &service, &Route::Any)
+        .await;
+    assert!(matches!(
+        found.expect("an answer").value,
+        RawService::Rejected(_)
+    ));
 }
 
 #[tokio::test]

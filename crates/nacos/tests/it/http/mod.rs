@@ -4,5 +4,7 @@ mod bulk;
 mod fake;
 mod login;
 mod probe;
+mod real;
 mod servers;
 mod strange;
+mod writes;

@@ -49,7 +49,6 @@ async fn blurting(says: &'static [u8], at_once: bool) -> ClientOptions {
 fn hasty() -> TransportOptions {
     TransportOptions {
         request_timeout: Duration::from_secs(2),
-        list_timeout: Duration::from_secs(2),
         ..TransportOptions::default()
     }
 }
@@ -109,7 +108,7 @@ async fn a_server_that_never_answers_is_given_up() {
     let addr = listener.local_addr().expect("bound");
     let options = ClientOptions {
         transport: TransportOptions {
-            list_timeout: Duration::from_millis(200),
+            request_timeout: Duration::from_millis(200),
             ..hasty()
         },
         ..ClientOptions::new([addr.to_string()])

@@ -1,111 +1,20 @@
-//! Every decoder against what real servers answered, 1.3.0 to 3.0.3.
+//! Lists of every kind.
 
 use std::collections::BTreeMap;
 
-use bytes::Bytes;
-use flate2::Compression;
-use flate2::read::GzEncoder;
-use reqwest::StatusCode;
 use serde_json::Value;
 use syncline_model::{GroupName, ServiceKey};
-use syncline_testkit::recordings::{Http, NAMES, Recording};
+use syncline_testkit::recordings::Http;
 
-use super::decode::{Entries, NamePage, NamesByNamespace, ServicePage, SummaryPage};
-use super::error::{Call, Class, HttpError};
-use super::instances::{ConsumerApi, ConsumerList};
-use super::transport::Answer;
-use super::{decode, instances, namespaces, udp, write};
-use crate::message::Instance;
+use super::super::decode::{self, Entries, NamePage, NamesByNamespace, SummaryPage};
+use super::super::error::Class;
+use super::super::instances::{self, ConsumerApi};
+use super::super::names::Store;
+use super::super::transport::Answer;
+use super::super::{namespaces, raw};
+use super::{assert_same_list, assert_same_services, each, json};
+use crate::message::{Instance, split_grouped};
 use crate::version::ServerVersion;
-
-fn answer(http: &Http) -> Answer {
-    Answer {
-        call: Call {
-            attempted: http.note.clone().into(),
-            server: "recorded".into(),
-        },
-        status: StatusCode::from_u16(http.status).expect("a status"),
-        location: None,
-        retry_after: None,
-        body: Bytes::copy_from_slice(http.body.as_bytes()),
-    }
-}
-
-/// Calls `check` with each recorded answer to a GET of that path, and says how
-/// many there were with status 200, by recording.
-fn each(
-    path: &str,
-    mut check: impl FnMut(&'static str, &Http, Answer),
-) -> BTreeMap<&'static str, usize> {
-    let mut good = BTreeMap::new();
-    for name in NAMES {
-        let recording = Recording::load(name).expect("a recording");
-        for http in recording.http_to("GET", path) {
-            if http.status == 200 {
-                *good.entry(recording.name).or_default() += 1;
-            }
-            check(recording.name, http, answer(http));
-        }
-    }
-    good
-}
-
-fn json(http: &Http) -> Value {
-    serde_json::from_str(&http.body).expect("recorded JSON")
-}
-
-/// All instances of a recorded service with clusters, as (cluster, host).
-fn hosts_of(service: &Value) -> Vec<(&str, &Value)> {
-    let clusters = service["clusterMap"].as_object().expect("clusters");
-    clusters
-        .iter()
-        .flat_map(|(cluster, content)| {
-            let hosts = content["hosts"].as_array().expect("hosts");
-            hosts.iter().map(move |host| (cluster.as_str(), host))
-        })
-        .collect()
-}
-
-/// Compares instances with what was recorded, field by field and in any order.
-fn assert_same_instances(found: &[Instance], recorded: &[(&str, &Value)], health: &str) {
-    assert_eq!(found.len(), recorded.len());
-    for (cluster, host) in recorded {
-        let same = |instance: &&Instance| {
-            let weight = match &host["weight"] {
-                Value::String(text) => text == "NaN" && instance.weight.is_nan(),
-                number => number.as_f64() == Some(instance.weight),
-            };
-            let metadata = host["metadata"].as_object().expect("metadata");
-            let metadata: BTreeMap<String, String> = metadata
-                .iter()
-                .filter_map(|(k, v)| Some((k.clone(), v.as_str()?.to_owned())))
-                .collect();
-            host["ip"] == instance.ip.as_str()
-                && host["port"] == instance.port
-                && host[health] == instance.healthy
-                && host["enabled"] == instance.enabled
-                && instance.cluster_name == *cluster
-                && weight
-                && metadata == instance.metadata
-        };
-        assert!(found.iter().any(|i| same(&i)), "{host} is not in {found:?}");
-    }
-}
-
-fn assert_same_services(page: &ServicePage, recorded: &[Value], health: &str) {
-    assert_eq!(page.entries(), recorded.len());
-    for rejected in &page.rejected {
-        assert!(rejected.why.reason.contains("has no"), "{rejected:?}");
-    }
-    for service in &page.services {
-        assert!(service.rejected.is_empty(), "{:?}", service.rejected);
-        let same = |v: &&Value| {
-            v["serviceName"] == service.name.as_str() && v["groupName"] == service.group.as_str()
-        };
-        let recorded = recorded.iter().find(same).expect("recorded as well");
-        assert_same_instances(&service.instances, &hosts_of(recorded), health);
-    }
-}
 
 #[test]
 fn bulk_reads_of_the_catalog() {
@@ -254,20 +163,10 @@ fn asked(http: &Http) -> Option<ServiceKey> {
         .get("groupName")
         .map_or(GroupName::DEFAULT, String::as_str);
     let name = query.get("serviceName")?.as_str();
-    Some(match crate::message::split_grouped(name) {
+    Some(match split_grouped(name) {
         Some((group, name)) => ServiceKey::new(namespace, group, name),
         None => ServiceKey::new(namespace, group, name),
     })
-}
-
-fn assert_same_list(list: &ConsumerList, hosts: &Value) {
-    let hosts = hosts.as_array().expect("hosts");
-    let recorded: Vec<_> = hosts
-        .iter()
-        .map(|host| (host["clusterName"].as_str().expect("a cluster"), host))
-        .collect();
-    assert!(list.rejected.is_empty(), "{:?}", list.rejected);
-    assert_same_instances(&list.instances, &recorded, "healthy");
 }
 
 #[test]
@@ -278,7 +177,7 @@ fn consumer_views() {
         ("/nacos/v1/ns/instance/list", ConsumerApi::V1),
         (
             "/nacos/v1/ns/upgrade/ops/instance/list",
-            ConsumerApi::UpgradeOps(super::Store::V2),
+            ConsumerApi::UpgradeOps(Store::V2),
         ),
         ("/nacos/v3/client/ns/instance/list", ConsumerApi::V3),
     ] {
@@ -397,6 +296,46 @@ fn raw_lists() {
 }
 
 #[test]
+fn clusters_of_a_service() {
+    let mut seen = (0, 0, 0);
+    each(
+        "/nacos/v1/ns/catalog/service",
+        |name, http, answer| match answer.accepted() {
+            Ok(answer) => {
+                let found = raw::read_catalog_clusters(&answer).expect(name);
+                let recorded = json(http);
+                assert_eq!(
+                    found.len(),
+                    recorded["clusters"].as_array().expect("a list").len()
+                );
+                seen.0 += 1;
+            }
+            Err(error) if http.note.contains("unknown") && !name.starts_with('3') => {
+                assert_eq!(error.class(), Class::NotFound, "{name}: {error}");
+                seen.2 += 1;
+            }
+            Err(_) => {}
+        },
+    );
+    each(
+        "/nacos/v3/admin/ns/service",
+        |name, http, answer| match answer.accepted().and_then(|a| raw::read_admin_clusters(&a)) {
+            Ok(found) => {
+                let recorded = json(http)["data"]["clusterMap"].clone();
+                assert_eq!(found.len(), recorded.as_object().expect("a map").len());
+                seen.1 += 1;
+            }
+            Err(error) if http.body.contains("21008") => {
+                assert_eq!(error.class(), Class::NotFound, "{name}: {error}");
+                seen.2 += 1;
+            }
+            Err(_) => {}
+        },
+    );
+    assert!(seen.0 > 15 && seen.1 > 10 && seen.2 > 8, "{seen:?}");
+}
+
+#[test]
 fn namespaces_and_members() {
     let mut seen = 0;
     for path in [
@@ -447,132 +386,4 @@ fn namespaces_and_members() {
         });
     }
     assert!(seen > 12, "{seen}");
-}
-
-#[test]
-fn beats() {
-    let mut seen = (0, 0);
-    for name in NAMES {
-        let recording = Recording::load(name).expect("a recording");
-        for http in recording.http_to("PUT", "/nacos/v1/ns/instance/beat") {
-            if http.status != 200 {
-                continue;
-            }
-            let beat = write::read_beat(&answer(http)).expect(name);
-            let code = &json(http)["code"];
-            assert_eq!(beat.known, *code == 10200, "{name} {}", http.note);
-            assert!(beat.next.as_millis() >= 1000);
-            if beat.known {
-                seen.0 += 1;
-            } else {
-                seen.1 += 1;
-            }
-        }
-    }
-    assert!(seen.0 > 40 && seen.1 > 10, "{seen:?}");
-}
-
-#[test]
-fn pushes() {
-    let mut seen = 0;
-    for name in NAMES {
-        let recording = Recording::load(name).expect("a recording");
-        for push in recording.udp() {
-            let bytes = if push.gzipped {
-                let mut packed = Vec::new();
-                let mut encoder = GzEncoder::new(push.body.as_bytes(), Compression::default());
-                std::io::Read::read_to_end(&mut encoder, &mut packed).expect("memory");
-                packed
-            } else {
-                push.body.clone().into_bytes()
-            };
-            let (parts, ack) = udp::read_push_datagram(&bytes).expect(name);
-            let outer: Value = serde_json::from_str(&push.body).expect("JSON");
-            let inner: Value =
-                serde_json::from_str(outer["data"].as_str().expect("text")).expect("JSON");
-            assert_eq!(inner["name"], parts.0);
-            assert_same_list(&parts.1, &inner["hosts"]);
-            if let Some(recorded) = &push.ack {
-                let ours: Value = serde_json::from_str(&ack).expect("JSON");
-                let theirs: Value = serde_json::from_str(recorded).expect("JSON");
-                assert_eq!(ours["type"], theirs["type"]);
-                let number = |v: &Value| v["lastRefTime"].to_string().replace('"', "");
-                assert_eq!(number(&ours), number(&theirs));
-            }
-            seen += 1;
-        }
-    }
-    assert_eq!(seen, 179);
-}
-
-/// What a recorded refusal must mean. `None`: not decided by these rules.
-fn expected_class(http: &Http) -> Option<Class> {
-    let body = http.body.as_str();
-    let is_spring = body.contains("\"timestamp\"");
-    match http.status {
-        101 => Some(Class::Malformed),
-        _ if body.contains("can't register") => Some(Class::WrongKind),
-        403 if body.contains("authorization failed") => Some(Class::Forbidden),
-        403 => Some(Class::Unauthenticated),
-        404 if is_spring => Some(Class::Unsupported),
-        404 if !body.contains("clientId") => Some(Class::NotFound),
-        405 | 410 | 501 => Some(Class::Unsupported),
-        503 => Some(Class::NotReady),
-        _ => None,
-    }
-}
-
-#[test]
-fn every_refusal_has_a_meaning_and_an_excerpt_fit_to_print() {
-    let mut seen = 0;
-    for name in NAMES {
-        let recording = Recording::load(name).expect("a recording");
-        for http in recording.http().filter(|http| http.status != 200) {
-            let error = answer(http).accepted().expect_err("a refusal");
-            let shown = format!(
-                "{name} {} {} {}: {error}",
-                http.note, http.status, http.body
-            );
-            if let Some(class) = expected_class(http) {
-                assert_eq!(error.class(), class, "{shown}");
-            } else {
-                assert!(
-                    matches!(
-                        error.class(),
-                        Class::Fatal | Class::NotFound | Class::Transient | Class::Unsupported
-                    ),
-                    "{shown}"
-                );
-            }
-            assert!(!matches!(error, HttpError::Foreign { .. }), "{shown}");
-            assert!(!error.to_string().contains(char::is_control), "{shown}");
-            assert!(error.to_string().chars().count() < 400, "{shown}");
-            seen += 1;
-        }
-    }
-    assert!(seen > 4000, "{seen}");
-}
-
-#[test]
-fn errors_inside_a_success_are_errors() {
-    let mut seen = 0;
-    for name in NAMES {
-        let recording = Recording::load(name).expect("a recording");
-        for http in recording.http_to("POST", "/nacos/v3/client/ns/instance") {
-            if http.status != 200 {
-                continue;
-            }
-            let outcome = answer(http).data::<String>();
-            if http.body.is_empty() {
-                assert_eq!(outcome.expect_err("empty").class(), Class::Malformed);
-            } else if http.body.contains("21003") {
-                assert_eq!(outcome.expect_err("unknown").class(), Class::NotFound);
-            } else {
-                assert_eq!(outcome.expect("registered"), "ok");
-                continue;
-            }
-            seen += 1;
-        }
-    }
-    assert!(seen > 5, "{seen}");
 }
