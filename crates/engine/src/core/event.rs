@@ -98,6 +98,9 @@ pub enum Event {
         /// For one link, or for all.
         link: Option<LinkName>,
     },
+    /// The store was opened again after a failure: what was put there before
+    /// may be gone.
+    StoreReopened,
     /// An operator decides on a hold.
     Decide {
         /// Which hold.
@@ -174,6 +177,11 @@ pub enum Effect {
 /// Something to put on disk.
 #[derive(Clone, Debug)]
 pub enum Persist {
+    /// All that a link holds is put again after this.
+    Restart {
+        /// Which link.
+        link: LinkName,
+    },
     /// What was seen of a source service.
     Cache {
         /// Where.
@@ -224,7 +232,10 @@ impl Persist {
                 before_write: true,
                 ..
             } => Some((link.clone(), service.clone())),
-            Self::Intend { .. } | Self::Cache { .. } | Self::Confirm { .. } => None,
+            Self::Restart { .. }
+            | Self::Intend { .. }
+            | Self::Cache { .. }
+            | Self::Confirm { .. } => None,
         }
     }
 }
@@ -244,6 +255,9 @@ pub struct Line {
     pub instance: Option<InstanceKey>,
     /// The change that is about to be written.
     pub change: Option<Change>,
+    /// The number of the write that it belongs to: its intents and its outcome
+    /// have the same.
+    pub effect: Option<u64>,
     /// The endpoint whose view it follows from.
     pub source: Option<EndpointName>,
     /// With whose eyes that was seen.
@@ -262,6 +276,7 @@ impl Line {
             service: None,
             instance: None,
             change: None,
+            effect: None,
             source: None,
             truth: None,
             detail: detail.into(),

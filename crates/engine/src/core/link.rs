@@ -102,6 +102,8 @@ pub(super) struct LinkService {
 /// A write under way.
 #[derive(Debug)]
 pub(super) struct Writing {
+    /// Its number, unique within the run.
+    pub(super) effect: u64,
     /// What the target is being given.
     pub(super) accepted: Arc<ServiceSet>,
     /// How that differs from what it was given before.
@@ -250,6 +252,21 @@ impl Link {
         if state.is_idle() {
             self.services.remove(service);
         }
+    }
+
+    /// A write of this set failed: the target may hold it, besides all that it
+    /// held before, and none of it is known to be there.
+    pub(super) fn doubt(&mut self, service: &ServiceKey, accepted: &ServiceSet) {
+        let Some(state) = self.services.get_mut(service) else {
+            return;
+        };
+        let before = Arc::clone(&state.held);
+        let kept = before.instances().iter();
+        let kept = kept.filter(|instance| accepted.get(&instance.key).is_empty());
+        let both = accepted.instances().iter().chain(kept).cloned();
+        state.held = Arc::new(ServiceSet::new(both.collect()));
+        state.live = false;
+        self.in_use = self.in_use + state.held.in_use() as u64 - before.in_use() as u64;
     }
 
     /// How many instances of all services are in use at the target.

@@ -40,6 +40,7 @@ pub struct Core {
     dirty: BTreeSet<(LinkName, ServiceKey)>,
     timers: Timers,
     effects: Vec<Effect>,
+    writes: u64,
     started: bool,
     dry: bool,
 }
@@ -64,6 +65,7 @@ impl Core {
             dirty: BTreeSet::new(),
             timers: Timers::default(),
             effects: Vec::new(),
+            writes: 0,
             started: false,
             dry: false,
         }
@@ -139,6 +141,7 @@ impl Core {
                 result,
             } => self.applied(now, &link, &service, result),
             Event::Trigger { link } => self.trigger(link.as_ref()),
+            Event::StoreReopened => self.persist_all(),
             Event::Decide { hold, approve } => self.decide(hold, approve),
             Event::Pause { link, paused } => {
                 if let Some(state) = self.links.get_mut(&link) {

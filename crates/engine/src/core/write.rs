@@ -9,7 +9,7 @@ use syncline_model::guard::{Guard, HoldId, Look, Offer, Verdict};
 use syncline_model::ownership::Path;
 use syncline_model::plan::{self, Change, Inputs, Losses, Natives, Plan};
 use syncline_model::{
-    EndpointName, Instance, InstanceKey, LinkName, Moment, ServiceKey, ServiceSet, Truth, View,
+    Instance, InstanceKey, LinkName, Moment, ServiceKey, ServiceSet, Truth, View,
 };
 
 use super::link::{Link, LinkRules, LinkService, Writing};
@@ -142,7 +142,9 @@ impl Core {
         {
             let held = Arc::clone(&state.held);
             state.fresh = false;
+            self.writes += 1;
             state.writing = Some(Writing {
+                effect: self.writes,
                 accepted: Arc::clone(&held),
                 changes: Arc::from([]),
                 stored: true,
@@ -306,8 +308,11 @@ impl Core {
         let Some(link) = self.links.get_mut(name) else {
             return;
         };
+        self.writes += 1;
+        let effect = self.writes;
         for change in &changes {
-            let line = intent(&link.rules, link.truth, service, change);
+            let mut line = intent(&link.rules, link.truth, service, change);
+            line.effect = Some(effect);
             self.effects.push(Effect::Tell(Box::new(line)));
         }
         let target = link.rules.to.clone();
@@ -323,6 +328,7 @@ impl Core {
         let changes: Arc<[Change]> = changes.into();
         let going = going(&state.held, &accepted);
         state.writing = Some(Writing {
+            effect,
             accepted: Arc::clone(&accepted),
             changes: Arc::clone(&changes),
             stored: !before_write,
@@ -421,58 +427,61 @@ impl Core {
         service: &ServiceKey,
         result: Result<(), WriteError>,
     ) {
-        let Some(link) = self.links.get_mut(name) else {
-            return;
-        };
-        let target = link.rules.to.clone();
-        let Some(state) = link.service_mut(service) else {
-            return;
-        };
-        let Some(writing) = state.writing.take() else {
+        let writing = self.update_service(name, service, |state| state.writing.take());
+        let Some(writing) = writing.flatten() else {
             return;
         };
         let again = writing.again;
         match result {
-            Ok(()) => {
-                self.confirmed(name, service, target, writing.accepted, &writing.changes);
-            }
-            Err(error) => self.failed(now, name, service, &error),
+            Ok(()) => self.confirmed(name, service, writing),
+            Err(error) => self.failed(now, name, service, writing, &error),
         }
         if again {
             self.dirty.insert((name.clone(), service.clone()));
         }
     }
 
-    fn confirmed(
-        &mut self,
-        name: &LinkName,
-        service: &ServiceKey,
-        target: EndpointName,
-        held: Arc<ServiceSet>,
-        changes: &[Change],
-    ) {
-        if !changes.is_empty() {
-            let detail = format!("{} changes confirmed, {} held", changes.len(), held.len());
-            let line = Line::new(name, Happening::Applied, detail).about(service);
+    fn confirmed(&mut self, name: &LinkName, service: &ServiceKey, writing: Writing) {
+        let held = writing.accepted;
+        if !writing.changes.is_empty() {
+            let changes = writing.changes.len();
+            let detail = format!("{changes} changes, {} instances held", held.len());
+            let mut line = Line::new(name, Happening::Applied, detail).about(service);
+            line.effect = Some(writing.effect);
             self.effects.push(Effect::Tell(Box::new(line)));
         }
         if held.is_empty() {
             self.follow(name, service, false);
         }
-        if let Some(link) = self.links.get_mut(name) {
-            link.confirm(service, Arc::clone(&held));
-        }
+        let Some(link) = self.links.get_mut(name) else {
+            return;
+        };
+        link.confirm(service, Arc::clone(&held));
         self.effects.push(Effect::Persist(Persist::Confirm {
             link: name.clone(),
-            target,
+            target: link.rules.to.clone(),
             service: service.clone(),
             held,
         }));
     }
 
-    fn failed(&mut self, now: Moment, name: &LinkName, service: &ServiceKey, error: &WriteError) {
-        let line = Line::new(name, Happening::Failed, &*error.what).about(service);
+    /// A write failed, and nobody knows how far it came: the target may hold
+    /// all that it was given before and all that it was to be given.
+    fn failed(
+        &mut self,
+        now: Moment,
+        name: &LinkName,
+        service: &ServiceKey,
+        writing: Writing,
+        error: &WriteError,
+    ) {
+        let mut line = Line::new(name, Happening::Failed, &*error.what).about(service);
+        line.effect = Some(writing.effect);
         self.effects.push(Effect::Tell(Box::new(line)));
+        let Some(link) = self.links.get_mut(name) else {
+            return;
+        };
+        link.doubt(service, &writing.accepted);
         let wait = self.update_service(name, service, |state| {
             state.failures = state.failures.saturating_add(1);
             state.failure = Some(Arc::clone(&error.what));
@@ -483,6 +492,35 @@ impl Core {
         if let Some(wait) = wait {
             let timer = Timer::Plan(name.clone(), service.clone());
             self.timers.set(timer, now + wait);
+        }
+    }
+
+    /// The store forgot an unknown part of what was put there: all is put again.
+    pub(super) fn persist_all(&mut self) {
+        for link in self.links.values() {
+            self.effects.push(Effect::Persist(Persist::Restart {
+                link: link.rules.name.clone(),
+            }));
+            for (service, state) in link.services().filter(|(_, s)| !s.held.is_empty()) {
+                let (link, target) = (link.rules.name.clone(), link.rules.to.clone());
+                let (service, held) = (service.clone(), Arc::clone(&state.held));
+                self.effects.push(Effect::Persist(match state.live {
+                    true => Persist::Confirm {
+                        link,
+                        target,
+                        service,
+                        held,
+                    },
+                    false => Persist::Intend {
+                        link,
+                        target,
+                        service,
+                        accepted: held,
+                        going: Vec::new(),
+                        before_write: false,
+                    },
+                }));
+            }
         }
     }
 

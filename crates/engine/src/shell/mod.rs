@@ -196,6 +196,11 @@ impl Engine {
                 let rebuilding = state.rebuilding;
                 let (remembered, writer) = remember(state, &spec.links).await?;
                 let writer = Arc::new(writer);
+                tasks.spawn(storing::watch_health(
+                    writer.health(),
+                    events.clone(),
+                    cancel.child_token(),
+                ));
                 let storing = Storing::new(writer, rebuilding, events.clone(), tasks.clone());
                 (remembered, Some(storing))
             }

@@ -6,14 +6,15 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use syncline_model::ownership::MARK_KEY;
 use syncline_model::plan::Change;
 use syncline_model::{Instance, LinkName, ServiceKey, ServiceSet};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::core::{Event, Happening, Line, Persist};
 use crate::journal::{Cause, Change as ChangeKind, Content, JournalEntry, Kind};
 use crate::store::{
     Batch, CacheKey, CacheRecord, Durability, LedgerEntry, LedgerKey, LedgerRecord, LedgerState,
-    StoreError, StoreOp, StoreWriter,
+    StoreError, StoreHealth, StoreOp, StoreWriter,
 };
 
 /// A registration confirmed within this time is taken up again at a start
@@ -62,6 +63,7 @@ impl Storing {
     pub(super) fn persist(&mut self, persist: Persist) {
         let now = wall_ms();
         match persist {
+            Persist::Restart { link } => self.ops.push(StoreOp::ClearLedger(link)),
             Persist::Cache {
                 endpoint,
                 service,
@@ -184,6 +186,29 @@ impl Storing {
     }
 }
 
+/// Tells the core when the store was opened again after a failure, and the
+/// operator when it fails.
+pub(super) async fn watch_health(
+    mut health: watch::Receiver<StoreHealth>,
+    events: mpsc::Sender<Event>,
+    cancel: CancellationToken,
+) {
+    while let Some(Ok(())) = cancel.run_until_cancelled(health.changed()).await {
+        let state = health.borrow_and_update().clone();
+        match state {
+            StoreHealth::Degraded { why } => {
+                tracing::error!("nothing is stored and nothing will be removed: {why}");
+            }
+            StoreHealth::Healthy { .. } => {
+                tracing::info!("the store is open again");
+                if events.send(Event::StoreReopened).await.is_err() {
+                    return;
+                }
+            }
+        }
+    }
+}
+
 async fn log_failure(answer: oneshot::Receiver<Result<(), StoreError>>) {
     if let Ok(Err(error)) = answer.await {
         tracing::warn!("{}", crate::store::chain(&error));
@@ -246,6 +271,7 @@ fn entry(line: Line) -> JournalEntry {
     entry.endpoint = line.endpoint.map(|endpoint| endpoint.to_string());
     entry.service = line.service.as_ref().map(Into::into);
     entry.instance = line.instance.map(|instance| instance.to_string());
+    entry.effect = line.effect;
     entry.note = (!line.detail.is_empty()).then_some(line.detail);
     if let Some(change) = line.change {
         entry.cause = Some(Cause {
