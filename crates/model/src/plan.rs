@@ -117,10 +117,10 @@ pub fn difference(from: &Instance, to: &Instance) -> String {
     if from.weight != to.weight {
         parts.push(format!("weight {} → {}", from.weight, to.weight));
     }
-    if from.healthy.differs_from(to.healthy) {
-        parts.push(match to.healthy {
-            Seen::Known(true) => "unhealthy → healthy".to_owned(),
-            _ => "healthy → unhealthy".to_owned(),
+    if given_healthy(from) != given_healthy(to) {
+        parts.push(match given_healthy(to) {
+            true => "unhealthy → healthy".to_owned(),
+            false => "healthy → unhealthy".to_owned(),
         });
     }
     if from.enabled != to.enabled {
@@ -144,6 +144,18 @@ pub fn difference(from: &Instance, to: &Instance) -> String {
         }
     }
     parts.join(", ")
+}
+
+/// What consumers are told of an instance's health: one whose health nobody
+/// knows is given to them as healthy, or they would be left without it.
+fn given_healthy(instance: &Instance) -> bool {
+    instance.healthy.or(true)
+}
+
+/// Whether giving a target the one in place of the other makes a difference to
+/// consumers.
+fn is_told_apart(given: &Instance, now: &Instance) -> bool {
+    given.key != now.key || given.content_differs(now) || given_healthy(given) != given_healthy(now)
 }
 
 /// What happens to an instance that went away at the source.
@@ -192,7 +204,8 @@ pub type Natives = BTreeSet<(Host, Port)>;
 /// What a plan for one service of one target is made from.
 #[derive(Debug)]
 pub struct Inputs<'a> {
-    /// What should be there, in the target's terms.
+    /// What should be there, in the target's terms; what the target takes for
+    /// one instance is in it once.
     pub desired: &'a View,
     /// What this link gave the target before.
     pub held: &'a ServiceSet,
@@ -297,14 +310,16 @@ impl Planner<'_> {
 
     fn update(&mut self, held: &Instance, wanted: &Instance) {
         let mut to = wanted.clone();
-        to.healthy = wanted.healthy.or_seen(held.healthy);
+        if !self.was_marked(held) {
+            to.healthy = wanted.healthy.or_seen(held.healthy);
+        }
         to.ephemeral = wanted.ephemeral.or_seen(held.ephemeral);
         let loses = held.in_use() && !to.in_use();
         if loses && self.inputs.losses == Losses::Held {
             self.accepted.push(held.clone());
             return;
         }
-        if held.key != to.key || held.content_differs(&to) {
+        if is_told_apart(held, &to) {
             self.changes.push(Change::Update {
                 from: held.clone(),
                 to: to.clone(),
@@ -388,7 +403,7 @@ impl Planner<'_> {
         if self.inputs.unavailable == UnavailableAs::WeightAndHealth {
             to.healthy = Seen::Known(false);
         }
-        if held.content_differs(&to) {
+        if is_told_apart(held, &to) {
             self.changes.push(Change::MarkUnavailable {
                 from: held.clone(),
                 to: to.clone(),
@@ -396,6 +411,12 @@ impl Planner<'_> {
             });
         }
         self.accepted.push(to);
+    }
+
+    /// Whether an instance looks as it does because it was marked unavailable:
+    /// then its health is nothing that the source told.
+    fn was_marked(&self, held: &Instance) -> bool {
+        held.weight == Weight::ZERO && self.inputs.missing.contains_key(&held.key)
     }
 
     fn is_native(&self, key: &InstanceKey) -> bool {
