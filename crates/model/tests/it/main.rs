@@ -3,4 +3,6 @@
 mod guard;
 mod mapping;
 mod ownership;
+mod plan;
+mod scenario;
 mod scope;
