@@ -12,8 +12,12 @@ use super::reach::{Plot, Reach};
 use crate::config::ListApi;
 use crate::failure;
 
-/// Names that a page holds where a group is listed page by page.
-const PAGE: usize = 500;
+/// Names that a page of a group holds: more than most groups have, so that one
+/// request tells all.
+const PAGE: usize = 10_000;
+
+/// Names that a page of the upgrade API holds, which is asked for page by page.
+const UPGRADE_OPS_PAGE: usize = 500;
 
 /// As many groups as are listed one by one; more are found faster among all.
 const GROUPS_SINGLY: usize = 4;
@@ -56,7 +60,8 @@ impl NoNames {
 }
 
 impl Reader {
-    /// The selected services of a plot.
+    /// The selected services of a plot, by the call that the configuration asks
+    /// for.
     pub(super) async fn names(
         &self,
         server: &Negotiated,
@@ -73,12 +78,16 @@ impl Reader {
         Ok(all.into_iter().filter(|s| reach.selects(s)).collect())
     }
 
-    async fn names_by_the_best_call(
+    /// All services of a plot, selected or not, by the cheapest call.
+    pub(super) async fn names_by_the_best_call(
         &self,
         server: &Negotiated,
         plot: &Plot,
     ) -> Result<Vec<ServiceKey>, NoNames> {
         let namespace = &plot.namespace;
+        if let Some(services) = &plot.services {
+            return Ok(services.iter().cloned().collect());
+        }
         let Some(groups) = &plot.groups else {
             return Ok(self.names_of_namespace(server, namespace).await?);
         };
@@ -136,7 +145,10 @@ impl Reader {
         group: &GroupName,
     ) -> Result<Vec<ServiceKey>, Failure> {
         if server.features.v1_client.worth_trying() {
-            match self.page_through(NamesApi::V1, namespace, group).await {
+            match self
+                .page_through(NamesApi::V1, namespace, group, PAGE)
+                .await
+            {
                 Err(failure)
                     if server.features.grpc.worth_trying()
                         && failure.class == Class::Unsupported => {}
@@ -151,10 +163,11 @@ impl Reader {
         api: NamesApi,
         namespace: &NamespaceId,
         group: &GroupName,
+        size: usize,
     ) -> Result<Vec<ServiceKey>, Failure> {
         let http = self.cluster.http().await?;
         let names = http
-            .service_names(api, namespace, group, PAGE, &Route::Any)
+            .service_names(api, namespace, group, size, &Route::Any)
             .await
             .map_err(|error| {
                 let doing = format!("list the services of {namespace}/{group}");
@@ -213,7 +226,10 @@ impl Reader {
         let api = NamesApi::UpgradeOps(Store::V2);
         let mut names = Vec::new();
         for group in &groups {
-            names.extend(self.page_through(api, namespace, group).await?);
+            names.extend(
+                self.page_through(api, namespace, group, UPGRADE_OPS_PAGE)
+                    .await?,
+            );
         }
         Ok(names)
     }

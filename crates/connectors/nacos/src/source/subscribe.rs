@@ -2,6 +2,7 @@
 //! one that is followed; a cheap list of names finds the new ones.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,8 +19,10 @@ use syncline_nacos::version::{Generation, Negotiated};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
+use super::names::NoNames;
 use super::pace::{Answer, Pace};
 use super::placement::Placement;
+use super::reach::{Plot, Reach};
 use super::watch::{Pulse, Way};
 use super::{Reader, poll};
 use crate::convert::{self, service_key, service_ref};
@@ -72,7 +75,7 @@ pub(super) async fn run(
     }
 }
 
-/// Asks for names again and again.
+/// Asks for names again and again, and tells them when they are others.
 async fn find_names(
     reader: &Reader,
     generation: Generation,
@@ -84,41 +87,73 @@ async fn find_names(
     }
     let mut pace = Pace::new(NAMES_EVERY, NAMES_EVERY);
     let mut reach = None;
+    let mut told: HashMap<NamespaceId, u64> = HashMap::new();
     for round in 0_u32.. {
         let started = Instant::now();
-        let mut answer = Answer::Same;
-        let server = match reader.cluster.negotiated().await {
-            Ok(server) if server.generation != generation => {
-                // The receiver is gone when nobody watches any more.
-                drop(found.send(Names::OtherGeneration).await);
-                return std::future::pending().await;
-            }
-            Ok(server) => server,
-            Err(failure) => {
-                drop(found.send(Names::Down(failure.chain().into())).await);
-                sleep(pace.after(started.elapsed(), Answer::None)).await;
-                continue;
-            }
-        };
         if round % ROUNDS_PER_REACH == 0 {
             reach = None;
         }
-        let reach = match &mut reach {
-            Some(reach) => reach,
-            none => none.insert(reader.reach(scopes, &server).await),
-        };
-        for plot in &reach.plots {
-            let news = match reader.names(&server, reach, plot).await {
-                Ok(services) => Names::Of(plot.namespace.clone(), services),
-                Err(why) => {
-                    answer = Answer::None;
-                    Names::Down(why.reason().into())
+        let mut answer = Answer::Same;
+        let mut news = Vec::new();
+        match reader.cluster.negotiated().await {
+            Ok(server) if server.generation != generation => news.push(Names::OtherGeneration),
+            Ok(server) => {
+                let reach = match &mut reach {
+                    Some(reach) => reach,
+                    none => none.insert(reader.reach(scopes, &server).await),
+                };
+                for plot in &reach.plots {
+                    match look_for_names(reader, &server, reach, plot, &mut told).await {
+                        Ok(names) => news.extend(names),
+                        Err(NoNames::Failed(failure)) => {
+                            answer = Answer::None;
+                            told.clear();
+                            news.push(Names::Down(failure.chain().into()));
+                        }
+                        // The audit says what to grant; there is nothing to watch.
+                        Err(NoNames::Refused(_)) => answer = Answer::None,
+                    }
                 }
-            };
-            drop(found.send(news).await);
+            }
+            Err(failure) => {
+                answer = Answer::None;
+                told.clear();
+                news.push(Names::Down(failure.chain().into()));
+            }
+        }
+        for news in news {
+            if found.send(news).await.is_err() {
+                return;
+            }
         }
         sleep(pace.after(started.elapsed(), answer)).await;
     }
+}
+
+/// The names of a plot, unless they are those that were told last. Ten thousand
+/// names are compared by a sum of their hashes, without any work for each.
+async fn look_for_names(
+    reader: &Reader,
+    server: &Negotiated,
+    reach: &Reach,
+    plot: &Plot,
+    told: &mut HashMap<NamespaceId, u64>,
+) -> Result<Option<Names>, NoNames> {
+    let all = reader.names_by_the_best_call(server, plot).await?;
+    let hash = |service: &ServiceKey| {
+        let mut hasher = DefaultHasher::new();
+        (&service.group, &service.name).hash(&mut hasher);
+        hasher.finish()
+    };
+    let sum = all
+        .iter()
+        .map(hash)
+        .fold(all.len() as u64, u64::wrapping_add);
+    if told.insert(plot.namespace.clone(), sum) == Some(sum) {
+        return Ok(None);
+    }
+    let selected = all.into_iter().filter(|service| reach.selects(service));
+    Ok(Some(Names::Of(plot.namespace.clone(), selected.collect())))
 }
 
 /// One connection with its subscriptions.
@@ -186,7 +221,10 @@ impl<'a> Watch<'a> {
                     Names::Down(why) => self.pulse.down(Way::Lists, why, self.sink),
                     Names::OtherGeneration => return,
                 },
-                _ = look_after.tick() => self.look_after(),
+                _ = look_after.tick() => {
+                    self.look_after();
+                    self.expire();
+                }
                 () = until(&mut self.fallback) => self.fallback = None,
             }
         }
@@ -206,7 +244,11 @@ impl<'a> Watch<'a> {
             self.unnamed.insert(service.clone(), now);
         }
         self.named.insert(namespace, services);
-        let over = |since: &Instant| now.duration_since(*since) >= LINGER;
+    }
+
+    /// Ends subscriptions whose names have been gone for long.
+    fn expire(&mut self) {
+        let over = |since: &Instant| since.elapsed() >= LINGER;
         let expired: Vec<ServiceKey> = self
             .unnamed
             .iter()

@@ -13,8 +13,8 @@ use tokio::time::sleep;
 use super::pace::{Answer, Pace};
 use super::{Reader, poll, subscribe};
 
-/// How subscriptions are described. The names poll makes at most 30 requests a
-/// minute for each namespace (for each group, where up to four are named).
+/// How subscriptions are described. Finding new names takes at most 30 requests
+/// a minute for each namespace (for each group, where up to four are named).
 pub(super) const DESCRIPTION: &str = "gRPC subscription, new names every 2 s";
 
 /// Watches for ever. It returns to the beginning when the servers turn out to

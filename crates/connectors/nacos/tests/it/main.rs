@@ -1,8 +1,10 @@
 //! The connector on real Nacos servers of every version that the testbed has.
 
 mod cluster;
+mod fake;
 mod list;
 mod place;
+mod strange;
 mod subscriber;
 mod target;
 mod upgrade_ops;
