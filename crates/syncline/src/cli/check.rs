@@ -1,5 +1,7 @@
 //! `syncline check`: is a configuration right?
 
+mod reached;
+
 use std::path::PathBuf;
 
 use clap::Args;
@@ -7,26 +9,37 @@ use serde::Serialize;
 
 use super::{Context, Exit};
 use crate::config::{self, Config, Problem};
+use crate::daemon::reach;
 use crate::output::number::plural;
+use crate::output::progress::Progress;
 use crate::output::table::Table;
 
 /// Check a configuration and say all that is wrong with it
 ///
 /// Each problem comes with its line, its column and, where a name was meant that
 /// exists, that name. Variables and files that the configuration refers to must
-/// be there.
+/// be there. Then every endpoint is asked what it is, and what permissions hide
+/// is said with what to grant or to name.
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "\
 Examples:
   syncline check                        the configuration that run would take
   syncline check conf.d                 all files of a folder as one
+  syncline check new.yaml --offline     without asking any server
   syncline check new.yaml -o json       for a pipeline
 
-Exit codes: 0 right, 2 wrong")]
+Exit codes: 0 right, 1 an endpoint does not answer, 2 wrong, 4 permissions show
+only a part of what is selected")]
 pub struct CheckArgs {
     /// The configuration, instead of that of --config
     pub path: Option<PathBuf>,
+
+    /// Ask no server
+    #[arg(long)]
+    pub offline: bool,
 }
+
+use reached::{ReachedRow, exit};
 
 /// What `check` says to programs.
 #[derive(Serialize)]
@@ -35,6 +48,7 @@ struct Answer<'a> {
     problems: &'a [Problem],
     endpoints: Vec<EndpointRow<'a>>,
     links: Vec<LinkRow<'a>>,
+    reached: Vec<ReachedRow>,
 }
 
 #[derive(Serialize)]
@@ -57,13 +71,23 @@ impl CheckArgs {
     ///
     /// # Errors
     /// With all that is wrong with it.
-    pub fn run(self, context: &Context) -> anyhow::Result<Exit> {
+    pub async fn run(self, context: &Context) -> anyhow::Result<Exit> {
         let path = match self.path {
             Some(path) => path,
             None => context.config_path()?,
         };
         let configuration = path.display().to_string();
         let read = config::load(&path, &context.env());
+        let reached: Vec<ReachedRow> = match &read {
+            Ok(config) if !self.offline => {
+                let progress = Progress::begin("check", "asking every endpoint");
+                let reached = reach(config).await;
+                drop(progress);
+                reached.iter().map(ReachedRow::of).collect()
+            }
+            _ => Vec::new(),
+        };
+        let exit = exit(&reached);
         if context.screen.wants_data() {
             let (config, problems) = match &read {
                 Ok(config) => (Some(config), &[][..]),
@@ -74,14 +98,19 @@ impl CheckArgs {
                 problems,
                 endpoints: config.map(endpoints).unwrap_or_default(),
                 links: config.map(links).unwrap_or_default(),
+                reached,
             })?;
-            return Ok(if read.is_ok() { Exit::Ok } else { Exit::Usage });
+            return Ok(if read.is_ok() { exit } else { Exit::Usage });
         }
         let config = read?;
         context
             .screen
             .print(&text(&configuration, &config, context))?;
-        Ok(Exit::Ok)
+        if !reached.is_empty() {
+            let palette = context.screen.palette;
+            context.screen.print(&reached::text(&reached, palette))?;
+        }
+        Ok(exit)
     }
 }
 

@@ -144,7 +144,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::List(args) => args.run(&context).await,
         Command::Watch(args) => args.run(&context).await,
         Command::Serve(args) => args.run(&context).await,
-        Command::Check(args) => args.run(&context),
+        Command::Check(args) => args.run(&context).await,
         Command::Schema(args) => args.run(&context),
         Command::Completions(args) => args.run(&context),
         Command::Man(args) => args.run(&context),

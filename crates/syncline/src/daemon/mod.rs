@@ -6,6 +6,7 @@
 
 mod assemble;
 mod connectors;
+mod reach;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -22,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use assemble::AssembleError;
+pub use reach::{Reached, ReachedSource, reach};
 
 use crate::config::Config;
 
