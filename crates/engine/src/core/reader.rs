@@ -49,7 +49,10 @@ pub(super) struct Known {
     pub(super) rejected: Vec<Rejected>,
     /// When the last complete look was had.
     pub(super) seen_at: Option<Moment>,
+    /// The round of the last list that showed it.
     round: u64,
+    /// The round in which it was last pushed or read.
+    fresh: u64,
     reading: Reading,
     failures: u32,
 }
@@ -88,6 +91,7 @@ impl Known {
             rejected: Vec::new(),
             seen_at: None,
             round: 0,
+            fresh: 0,
             reading: Reading::Idle,
             failures: 0,
         }
@@ -120,6 +124,15 @@ impl Known {
         self.view = View::Complete(truth, Arc::clone(&set));
         self.last = set;
         changed
+    }
+
+    /// Reads once more when a read is under way.
+    fn read_again(&mut self) {
+        if let Reading::Running { again } = &mut self.reading
+            && again.is_none()
+        {
+            *again = Some(Purpose::Refresh);
+        }
     }
 
     fn want_read(&mut self, purpose: Purpose) -> Option<Purpose> {
@@ -199,6 +212,10 @@ impl Reader {
             .or_insert_with(|| Known::unseen(ServiceSet::empty()));
         if listed {
             known.round = self.round;
+        } else {
+            known.fresh = self.round;
+            // What is being read may be older than what was just pushed.
+            known.read_again();
         }
         known.rejected = rejected;
         let Some((truth, seen)) = view.complete() else {
@@ -211,6 +228,14 @@ impl Reader {
         }
         let seen = with_rejected(&known.last, seen, &known.rejected);
         let merged = merge(&known.last, &seen, truth);
+        if listed && known.fresh == self.round && merged.set != known.last {
+            // A push or a read came while the list was on its way, and may be
+            // the newer of the two: a read tells.
+            return Looked {
+                read: known.want_read(Purpose::Refresh),
+                ..Looked::default()
+            };
+        }
         let read = (merged.missing)
             .then(|| known.want_read(Purpose::ConfirmRemoval))
             .flatten();
@@ -244,6 +269,7 @@ impl Reader {
         let Some(known) = self.services.get_mut(service) else {
             return Looked::default();
         };
+        known.fresh = self.round;
         let before = Arc::clone(&known.last);
         let again = match std::mem::replace(&mut known.reading, Reading::Idle) {
             Reading::Running { again } => again,
