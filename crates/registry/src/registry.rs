@@ -35,7 +35,7 @@ pub(crate) struct Inner {
     sooner: Notify,
     listeners: Listeners,
     pub(crate) outboxes: RwLock<Outboxes>,
-    pub(crate) interner: Interner,
+    pub(crate) interner: Arc<Interner>,
     pub(crate) answers: Answers,
     pub(crate) counters: Counters,
     link_generation: AtomicU64,
@@ -64,15 +64,16 @@ impl Origin {
 impl Registry {
     /// An empty registry.
     pub fn new(settings: Settings) -> Self {
+        let interner = Arc::new(Interner::new());
         let inner = Arc::new(Inner {
-            store: Mutex::new(Store::new(&settings)),
+            store: Mutex::new(Store::new(&settings, interner.clone())),
             answers: Answers::new(settings.limits.answer_cache_bytes),
             settings,
             clock: Clock::start(),
             sooner: Notify::new(),
             listeners: Listeners::default(),
             outboxes: RwLock::default(),
-            interner: Interner::new(),
+            interner,
             counters: Counters::default(),
             link_generation: AtomicU64::new(0),
         });

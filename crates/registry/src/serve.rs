@@ -17,7 +17,7 @@ pub const GRPC_OFFSET: u16 = 1000;
 /// Free pairs are looked for in this range of HTTP ports. With their gRPC
 /// ports they stay below 32768, where systems begin to hand out ports for
 /// outgoing connections, which could take the second one of a pair.
-const FREE_HTTP_PORTS: std::ops::Range<u16> = 12_000..31_700;
+const FREE_HTTP_PORTS: std::ops::Range<u16> = 26_000..31_700;
 
 /// The two ports of a registry, bound.
 #[derive(Debug)]

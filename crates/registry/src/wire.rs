@@ -121,6 +121,7 @@ fn check_alone(key: &InstanceKey, metadata: &Metadata) -> Result<(), BadInstance
     if !cluster.bytes().all(legal) {
         return Err(BadInstance::Cluster(cluster.to_owned()));
     }
+    // Measured by Nacos's own times, whatever this registry's are.
     let times = BeatTimes::of(metadata, &LifeSettings::default());
     if times.unhealthy_after < times.interval || times.removed_after < times.interval {
         return Err(BadInstance::HeartBeat);
@@ -335,8 +336,8 @@ mod tests {
     #[test]
     fn a_service_is_shown_as_the_messages_have_it() {
         let settings = Settings::default();
-        let mut store = Store::new(&settings);
-        let interner = Interner::new();
+        let interner = Arc::new(Interner::new());
+        let mut store = Store::new(&settings, interner.clone());
         let client = store.connect();
         let read = |instance: &message::Instance| {
             let read = read_instance(instance, Sent::InBatch, &service(), &interner);

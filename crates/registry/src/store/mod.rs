@@ -30,6 +30,7 @@ use syncline_model::instance::Port;
 use syncline_model::name::Host;
 use syncline_model::{GroupName, LinkName, NamespaceId, ServiceKey, ServiceName};
 
+use crate::intern::Interner;
 use crate::moment::Moment;
 use crate::settings::{LifeSettings, PushSettings, Settings};
 
@@ -97,6 +98,7 @@ pub(crate) struct Counts {
 }
 
 pub(crate) struct Store {
+    interner: Arc<Interner>,
     push: PushSettings,
     life: LifeSettings,
     services: Services,
@@ -112,8 +114,9 @@ pub(crate) struct Store {
 }
 
 impl Store {
-    pub(crate) fn new(settings: &Settings) -> Self {
+    pub(crate) fn new(settings: &Settings, interner: Arc<Interner>) -> Self {
         Self {
+            interner,
             push: settings.push.clone(),
             life: settings.life.clone(),
             services: Services::default(),
@@ -292,7 +295,14 @@ impl Store {
     fn service(&mut self, key: &ServiceKey) -> ServiceId {
         match self.services.find(key) {
             Some(id) => id,
-            None => self.services.insert(Service::new(key.clone())),
+            None => {
+                let key = ServiceKey {
+                    namespace: NamespaceId::new(self.interner.text(key.namespace.as_str())),
+                    group: GroupName::new(self.interner.text(key.group.as_str())),
+                    name: key.name.clone(),
+                };
+                self.services.insert(Service::new(key))
+            }
         }
     }
 

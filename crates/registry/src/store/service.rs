@@ -8,8 +8,11 @@ use syncline_model::{Instance, InstanceKey, ServiceKey, ServiceSet};
 use super::ClientId;
 use super::beat::Beat;
 use super::edit::{Override, ServiceRecord};
-use super::snapshot::{Clusters, Snapshot};
+use super::snapshot::{Clusters, Content, Snapshot};
 use crate::moment::Moment;
+
+/// Up to so many publishers a service keeps no room for more.
+const FEW_PUBLISHERS: usize = 8;
 
 /// Whether a service's registrations end with their publishers. From 2.0 on
 /// a service is one or the other, whoever comes first decides.
@@ -90,14 +93,17 @@ pub(super) struct Publisher {
     pub(super) beat: Option<Beat>,
 }
 
-/// When subscribers heard of the service last, and when they will next.
+/// Who listens to a service. Most services of a large registry have nobody, so
+/// this stands apart.
 #[derive(Default)]
-pub(super) struct PushPlan {
+pub(super) struct Audience {
+    pub(super) subscribers: BTreeMap<ClientId, Clusters>,
+    /// When they hear of a change.
     pub(super) due: Option<Moment>,
-    /// No push before this moment.
+    /// They hear of none before this moment.
     pub(super) earliest: Moment,
     /// What was pushed last; an equal set is not pushed again.
-    pub(super) content: Option<(u64, Option<u64>)>,
+    pub(super) content: Option<Content>,
 }
 
 pub(super) struct Service {
@@ -109,12 +115,12 @@ pub(super) struct Service {
     pub(super) kind: Option<Kind>,
     /// In the order of their clients.
     pub(super) publishers: Vec<Publisher>,
-    pub(super) subscribers: BTreeMap<ClientId, Clusters>,
+    /// There while anybody listens.
+    pub(super) audience: Option<Box<Audience>>,
     /// What was set for the service itself.
     pub(super) record: Option<Arc<ServiceRecord>>,
     /// What was set for instances over their publishers' heads.
     pub(super) overrides: BTreeMap<InstanceKey, Override>,
-    pub(super) push: PushPlan,
     pub(super) empty_check: Option<Moment>,
     revision: u64,
     stamp: Moment,
@@ -128,10 +134,9 @@ impl Service {
             listed: false,
             kind: None,
             publishers: Vec::new(),
-            subscribers: BTreeMap::new(),
+            audience: None,
             record: None,
             overrides: BTreeMap::new(),
-            push: PushPlan::default(),
             empty_check: None,
             revision: 0,
             stamp: Moment::default(),
@@ -151,7 +156,7 @@ impl Service {
     }
 
     pub(super) fn is_unused(&self) -> bool {
-        !self.listed && self.publishers.is_empty() && self.subscribers.is_empty()
+        !self.listed && self.publishers.is_empty() && self.audience.is_none()
     }
 
     /// Ends the service for readers.
@@ -185,6 +190,10 @@ impl Service {
         match self.position(publisher.client) {
             Ok(at) => Some(std::mem::replace(&mut self.publishers[at], publisher)),
             Err(at) => {
+                // Most services have one publisher, and room for more is dear.
+                if self.publishers.len() < FEW_PUBLISHERS {
+                    self.publishers.reserve_exact(1);
+                }
                 self.publishers.insert(at, publisher);
                 None
             }
@@ -226,8 +235,10 @@ impl Service {
         });
         // Somebody is about to see this, so subscribers have to hear of
         // whatever differs from it, even of a return to what they heard last.
-        if self.push.content != Some(snapshot.content()) {
-            self.push.content = None;
+        if let Some(audience) = &mut self.audience
+            && audience.content != Some(snapshot.content())
+        {
+            audience.content = None;
         }
         self.snapshot = Some(snapshot.clone());
         snapshot

@@ -37,10 +37,11 @@ impl Snapshot {
         self.record.as_ref().map(|record| record.protect_threshold)
     }
 
-    /// What two equal pushes have in common.
-    pub(super) fn content(&self) -> (u64, Option<u64>) {
-        let threshold = self.threshold().map(f64::to_bits);
-        (self.set.fingerprint(), threshold)
+    pub(super) fn content(&self) -> Content {
+        Content {
+            fingerprint: self.set.fingerprint(),
+            threshold: self.threshold(),
+        }
     }
 
     /// What a consumer is shown: the instances of the wanted clusters that are
@@ -63,6 +64,13 @@ impl Snapshot {
                 .is_some_and(|threshold| healthy as f64 / hosts.len() as f64 <= threshold);
         Selection { hosts, protected }
     }
+}
+
+/// What two equal pushes have in common.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub(super) struct Content {
+    fingerprint: u64,
+    threshold: Option<f64>,
 }
 
 /// What a consumer is shown of a service.

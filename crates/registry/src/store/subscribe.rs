@@ -27,9 +27,10 @@ impl Store {
             return;
         };
         holder.subscribes.insert(id);
-        if service.subscribers.insert(client, clusters).is_none() {
+        let audience = service.audience.get_or_insert_default();
+        if audience.subscribers.insert(client, clusters).is_none() {
             self.counts.subscriptions += 1;
-            service.push.content = None;
+            audience.content = None;
             // Nacos pushes once after a first subscription, changed or not.
             let at = now.after(self.push.delay);
             self.timers.add(at, Timer::Welcome(id, client));
@@ -49,9 +50,13 @@ impl Store {
 
     pub(super) fn remove_subscriber(&mut self, id: ServiceId, client: ClientId) {
         if let Some(service) = self.services.get_mut(id)
-            && service.subscribers.remove(&client).is_some()
+            && let Some(audience) = &mut service.audience
+            && audience.subscribers.remove(&client).is_some()
         {
             self.counts.subscriptions -= 1;
+            if audience.subscribers.is_empty() {
+                service.audience = None;
+            }
         }
         self.drop_unused(id);
     }
@@ -59,48 +64,53 @@ impl Store {
     /// The clusters for which a client is subscribed to a service.
     pub(crate) fn subscription(&self, client: ClientId, key: &ServiceKey) -> Option<Clusters> {
         let service = self.services.get(self.services.find(key)?)?;
-        service.subscribers.get(&client).cloned()
+        service.audience.as_ref()?.subscribers.get(&client).cloned()
     }
 
     /// Plans to tell the subscribers of a change: soon, but with a pause after
     /// the last push that grows with what a push costs.
     pub(super) fn plan_push(&mut self, id: ServiceId, now: Moment) {
-        let Some(service) = self.services.get_mut(id) else {
+        let service = self.services.get_mut(id);
+        let Some(audience) = service.and_then(|service| service.audience.as_mut()) else {
             return;
         };
-        if service.subscribers.is_empty() || service.push.due.is_some() {
-            return;
+        if audience.due.is_none() {
+            let due = now.after(self.push.delay).max(audience.earliest);
+            audience.due = Some(due);
+            self.timers.add(due, Timer::Push(id));
         }
-        let due = now.after(self.push.delay).max(service.push.earliest);
-        service.push.due = Some(due);
-        self.timers.add(due, Timer::Push(id));
     }
 
     pub(super) fn push_due(&mut self, id: ServiceId, at: Moment, now: Moment) {
         let Some(service) = self.services.get_mut(id) else {
             return;
         };
-        if service.push.due != Some(at) {
+        let due = service.audience.as_ref().and_then(|audience| audience.due);
+        if due != Some(at) {
             return;
         }
-        service.push.due = None;
         let snapshot = service.snapshot();
+        let Some(audience) = &mut service.audience else {
+            return;
+        };
+        audience.due = None;
         // A second holder of equal instances changes nothing that can be seen.
         let content = Some(snapshot.content());
-        if service.subscribers.is_empty() || service.push.content == content {
+        if audience.content == content {
             return;
         }
-        service.push.content = content;
-        let subscribers: Vec<ClientId> = service.subscribers.keys().copied().collect();
+        audience.content = content;
+        let subscribers: Vec<ClientId> = audience.subscribers.keys().copied().collect();
         let pause = self.push.pause(snapshot.set.len(), subscribers.len());
-        service.push.earliest = now.after(pause);
+        audience.earliest = now.after(pause);
         let push = (service.key.clone(), subscribers);
         self.effects.pushes.push(push);
     }
 
     pub(super) fn welcome(&mut self, id: ServiceId, client: ClientId) {
         if let Some(service) = self.services.get(id)
-            && service.subscribers.contains_key(&client)
+            && let Some(audience) = &service.audience
+            && audience.subscribers.contains_key(&client)
         {
             let push = (service.key.clone(), vec![client]);
             self.effects.pushes.push(push);

@@ -1,8 +1,10 @@
 //! The registry as clients meet it: over sockets, and from within the process.
 
+mod client;
 mod connection;
 mod garbage;
 mod http;
+mod java;
 mod liveness;
 mod naming;
 mod sdk;

@@ -28,7 +28,7 @@ impl World {
 
     fn with(settings: Settings) -> Self {
         Self {
-            store: Store::new(&settings),
+            store: Store::new(&settings, Arc::new(Interner::new())),
             now: Moment::from_unix_millis(1_000_000),
         }
     }

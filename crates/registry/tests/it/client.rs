@@ -1,0 +1,116 @@
+//! Our own HTTP client, as the Nacos connector uses it: what it takes for
+//! granted of a 2.2 server holds here.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use syncline_model::{NamespaceId, ServiceKey};
+use syncline_nacos::http::{Class, ClientOptions, GrpcPort, HttpClient, Route, Step, WriteApi};
+use syncline_nacos::version::Negotiated;
+use syncline_registry::PRESENTED_VERSION;
+
+use crate::server::{Server, instance};
+
+async fn client(server: &Server) -> anyhow::Result<(HttpClient, Negotiated)> {
+    let client = HttpClient::new(ClientOptions::new([server.http.to_string()]))?;
+    let grpc = |_| async { GrpcPort::Answers };
+    let negotiated = client.probe(grpc, &Route::Any).await?.value;
+    Ok((client, negotiated))
+}
+
+#[tokio::test]
+async fn the_version_is_told() -> anyhow::Result<()> {
+    let server = Server::start().await?;
+    let (client, negotiated) = client(&server).await?;
+    let version = negotiated.version.map(|version| version.to_string());
+    assert_eq!(version.as_deref(), Some(PRESENTED_VERSION));
+    let api = negotiated.features.namespaces;
+    let namespaces = client.namespaces(api, &Route::Any).await?.value;
+    assert!(namespaces.rejected.is_empty());
+    assert_eq!(namespaces.items[0].id, NamespaceId::public());
+    server.stop().await
+}
+
+#[tokio::test]
+async fn everything_is_read_in_pages() -> anyhow::Result<()> {
+    let server = Server::start().await?;
+    let (client, negotiated) = client(&server).await?;
+    let dev = NamespaceId::from("dev");
+    let mut registered = BTreeSet::new();
+    for n in 0..250 {
+        let group = if n % 3 == 0 { "G1" } else { "G2" };
+        let service = ServiceKey::new(dev.clone(), group, format!("s{n}"));
+        let mut instance = instance(&format!("10.0.0.{n}"));
+        instance.enabled = n % 5 != 0;
+        instance.weight = f64::from(n) / 10.0;
+        client
+            .register(WriteApi::V1, &service, &instance, &Route::Any)
+            .await?;
+        registered.insert(service);
+    }
+    let mut reader = client.services(negotiated.features.bulk, &dev, None, 100, Route::Any);
+    let mut read = BTreeSet::new();
+    let complete = loop {
+        match reader.next().await? {
+            Step::Page(page) => {
+                assert!(page.rejected.is_empty());
+                for service in page.services {
+                    assert_eq!(service.instances.len(), 1, "disabled ones are shown");
+                    read.insert(ServiceKey::new(dev.clone(), service.group, service.name));
+                }
+            }
+            Step::Complete(read) => break read,
+        }
+    };
+    assert_eq!(read, registered);
+    assert_eq!((complete.services, complete.instances), (250, 250));
+    server.stop().await
+}
+
+#[tokio::test]
+async fn beats_are_taken_as_expected() -> anyhow::Result<()> {
+    let server = Server::start().await?;
+    let (client, _) = client(&server).await?;
+    let service = ServiceKey::new("public", "G", "s");
+    let mut wanted = instance("10.0.0.1");
+    let interval = ("preserved.heart.beat.interval", "7000");
+    wanted.metadata.insert(interval.0.into(), interval.1.into());
+    wanted
+        .metadata
+        .insert("preserved.heart.beat.timeout".into(), "20000".into());
+
+    let light = client
+        .beat(&service, &wanted, true, &Route::Any)
+        .await?
+        .value;
+    assert!(!light.known);
+    let full = client
+        .beat(&service, &wanted, false, &Route::Any)
+        .await?
+        .value;
+    assert!(full.known && full.light_allowed);
+    assert_eq!(full.next, Duration::from_secs(7));
+    let light = client
+        .beat(&service, &wanted, true, &Route::Any)
+        .await?
+        .value;
+    assert!(light.known);
+    let registered = server.registry.snapshot(&service);
+    assert_eq!(
+        registered.instances()[0].metadata.get(interval.0),
+        Some(interval.1)
+    );
+
+    let mut persistent = wanted.clone();
+    persistent.ephemeral = Some(false);
+    let refused = client
+        .register(WriteApi::V1, &service, &persistent, &Route::Any)
+        .await;
+    let refused = refused.expect_err("the service is ephemeral");
+    assert_eq!(refused.class(), Class::WrongKind);
+    client
+        .deregister(WriteApi::V1, &service, &wanted, &Route::Any)
+        .await?;
+    assert!(server.registry.snapshot(&service).is_empty());
+    server.stop().await
+}
