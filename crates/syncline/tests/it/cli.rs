@@ -41,7 +41,7 @@ links:
 #[test]
 fn check_says_what_a_configuration_says() {
     let folder = folder_with(RIGHT);
-    let output = syncline(folder.path(), &["check"]);
+    let output = syncline(folder.path(), &["check", "--offline"]);
     assert_eq!(output.status.code(), Some(0), "{}", err(&output));
     let expected = format!(
         "\
@@ -94,7 +94,7 @@ fn check_answers_programs() {
         }])
     );
     let folder = folder_with(RIGHT);
-    let output = syncline(folder.path(), &["check", "-o", "yaml"]);
+    let output = syncline(folder.path(), &["check", "--offline", "-o", "yaml"]);
     assert_eq!(output.status.code(), Some(0));
     assert!(out(&output).contains("mode: realtime"), "{}", out(&output));
 }

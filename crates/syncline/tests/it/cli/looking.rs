@@ -241,6 +241,36 @@ async fn list_takes_names_from_a_configuration() {
     );
 }
 
+#[tokio::test]
+async fn check_asks_every_endpoint_what_it_is() {
+    let served = serve().await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("syncline.yaml");
+    let check = async |server: &str| {
+        let text = format!(
+            "endpoints:\n  hangzhou: {{ kind: nacos, servers: [\"{server}\"] }}\n  \
+             out: {{ kind: file, path: out.json }}\n\
+             links: [{{ name: hz-out, from: hangzhou, to: out }}]\n"
+        );
+        std::fs::write(&path, text).expect("a file");
+        syncline(&["check", path.to_str().expect("text")]).await
+    };
+    let output = check(&served.address).await;
+    assert_eq!(output.status.code(), Some(0), "{}", out(&output));
+    assert!(
+        out(&output).contains("hangzhou  Nacos "),
+        "{}",
+        out(&output)
+    );
+
+    let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let nobody = free.local_addr().expect("an address").to_string();
+    drop(free);
+    let output = check(&nobody).await;
+    assert_eq!(output.status.code(), Some(1), "{}", out(&output));
+    assert!(out(&output).contains("does not answer"), "{}", out(&output));
+}
+
 /// A running `watch` and its lines.
 struct Watching {
     lines: Lines<BufReader<ChildStdout>>,
