@@ -34,6 +34,18 @@
 //!
 //! [`NacosTarget`] keeps registrations alive as `hold` says; see [`target`].
 //!
+//! # What it costs a registry
+//!
+//! | what | how much |
+//! |---|---|
+//! | a list | a request for each 1,000 services of a namespace, three for the version, one or two for the namespaces where they are not all named |
+//! | new names | 30 requests a minute for each namespace, or for each group where up to four are named |
+//! | subscriptions | one connection for 4,000 of them, another for a name that stands in several namespaces; 12 health checks a minute for each |
+//! | 1.x | 12 lists a minute while nothing changes, 60 at most; 320 requests a minute for the UDP pushes of up to 32 services |
+//! | `hold: connection` | one connection for 2,500 services on each of `copies` members, at most 8; nothing else while nothing changes |
+//! | `hold: beat` | 4 requests a minute for each instance |
+//! | `hold: persistent` | nothing while nothing changes |
+//!
 //! # What is added to instances
 //!
 //! Under `hold: beat`, three keys that say how long Nacos waits for a beat

@@ -1,6 +1,7 @@
 //! Nacos as a source: list, read, watch.
 
 mod advice;
+mod describe;
 mod list;
 mod look;
 mod names;
@@ -33,7 +34,7 @@ use crate::client::Cluster;
 use crate::config::NacosConfig;
 use crate::texts::Texts;
 
-pub(crate) use list::product;
+pub(crate) use describe::product;
 
 /// How long a namespace in which raw lists were refused is read with a
 /// consumer's eyes before raw ones are tried again.

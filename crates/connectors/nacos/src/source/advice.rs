@@ -46,3 +46,11 @@ pub(super) fn consumer(server: &Negotiated, why: &str) -> String {
          and a removal takes two queries: {grant} ({why})"
     )
 }
+
+/// The cluster has more members than are named.
+pub(super) fn members(count: usize) -> String {
+    format!(
+        "the cluster has {count} members and one is known: name them all in `servers`, or use \
+         `members: discover`, so that a removal is confirmed by a second member"
+    )
+}

@@ -1,24 +1,31 @@
 //! Reading everything that the scopes select.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use futures_util::StreamExt;
 use futures_util::stream;
-use syncline_contract::{Area, Coverage, Failure, ListEnd, Listed, SourceReport};
+use syncline_contract::{Area, Coverage, ListEnd, Listed};
 use syncline_model::scope::Scope;
 use syncline_model::{GroupName, NamespaceId, ServiceKey, Truth, View};
 use syncline_nacos::http::{PAGE_SIZE, Page, Route, Step};
-use syncline_nacos::version::{BulkApi, Generation, Negotiated};
+use syncline_nacos::version::{BulkApi, Negotiated};
 use tokio::sync::mpsc;
 
 use super::names::NoNames;
 use super::reach::{Plot, Reach, everywhere, is_refusal};
 use super::{Reader, advice};
-use crate::config::{ListApi, ReadingView};
+use crate::config::ListApi;
 use crate::failure;
 
 /// Services that are read one by one at the same time.
 const IN_FLIGHT: usize = 32;
+
+/// Above so many names of a namespace, its services are read all together.
+const SINGLY: usize = 64;
+
+/// Says of a service whether it is to be sent.
+type Wanted<'a> = dyn FnMut(&ServiceKey) -> bool + Send + 'a;
 
 /// How the bulk reading of a plot went.
 enum Bulk {
@@ -78,7 +85,8 @@ impl Reader {
         let by_name = plot.services.is_some() || self.cluster.config().list_api != ListApi::Auto;
         if let Some(api) = raw.filter(|_| !by_name) {
             let group = only_group(plot);
-            match self.list_bulk(api, reach, plot, group, sink).await {
+            let mut selects = |service: &ServiceKey| reach.selects(service);
+            match self.list_bulk(api, plot, group, &mut selects, sink).await {
                 Bulk::Ended(coverage) => {
                     return vec![area(&plot.namespace, group.cloned(), coverage)];
                 }
@@ -95,13 +103,14 @@ impl Reader {
         }
     }
 
-    /// Pages through everything in the namespace, or in one group of it.
+    /// Pages through everything in the namespace, or in one group of it, and
+    /// sends what is wanted of it.
     async fn list_bulk(
         &self,
         api: BulkApi,
-        reach: &Reach,
         plot: &Plot,
         group: Option<&GroupName>,
+        wanted: &mut Wanted<'_>,
         sink: &mpsc::Sender<Listed>,
     ) -> Bulk {
         let http = match self.cluster.http().await {
@@ -114,7 +123,7 @@ impl Reader {
             match reader.next().await {
                 Ok(Step::Page(page)) => {
                     nameless += page.rejected.iter().filter(|r| r.service.is_none()).count();
-                    if !self.send_page(reach, &plot.namespace, page, sink).await {
+                    if !self.send_page(&plot.namespace, page, wanted, sink).await {
                         return Bulk::Ended(Coverage::Failed("nobody listens any more".into()));
                     }
                 }
@@ -140,9 +149,9 @@ impl Reader {
     /// `false` when nobody listens.
     async fn send_page(
         &self,
-        reach: &Reach,
         namespace: &NamespaceId,
         page: Page,
+        wanted: &mut Wanted<'_>,
         sink: &mpsc::Sender<Listed>,
     ) -> bool {
         for listed in page.services {
@@ -151,7 +160,7 @@ impl Reader {
                 group: GroupName::new(self.texts.share(listed.group.as_str())),
                 name: listed.name.clone(),
             };
-            if !reach.selects(&service) {
+            if !wanted(&service) {
                 continue;
             }
             let (view, rejected) = self.shown_raw(listed).listed(Truth::Raw);
@@ -177,14 +186,14 @@ impl Reader {
                 view: View::Failed(rejected.why.to_string().into()),
                 rejected: Vec::new(),
             };
-            if reach.selects(&listed.service) && sink.send(listed).await.is_err() {
+            if wanted(&listed.service) && sink.send(listed).await.is_err() {
                 return false;
             }
         }
         true
     }
 
-    /// Finds the names first and reads each service by itself.
+    /// Finds the names first, and then what is behind them.
     async fn list_by_name(
         &self,
         server: &Negotiated,
@@ -192,7 +201,7 @@ impl Reader {
         plot: &Plot,
         sink: &mpsc::Sender<Listed>,
     ) -> Coverage {
-        let names = match self.names(server, reach, plot).await {
+        let mut names = match self.names(server, reach, plot).await {
             Ok(names) => names,
             Err(NoNames::Failed(failure)) => return Coverage::Failed(failure.chain().into()),
             Err(refused) => {
@@ -202,6 +211,25 @@ impl Reader {
         if names.is_empty() && plot.vanished {
             return Coverage::Suspect(vanished(&plot.namespace));
         }
+        let raw = self.raw_api(server, &plot.namespace);
+        if let Some(api) = raw.filter(|_| names.len() > SINGLY) {
+            let mut named = |service: &ServiceKey| names.remove(service);
+            match self.list_bulk(api, plot, None, &mut named, sink).await {
+                Bulk::Ended(Coverage::Complete(_)) | Bulk::Refused => {}
+                Bulk::Ended(doubt) => return doubt,
+            }
+        }
+        self.list_singly(server, plot, names, sink).await
+    }
+
+    /// Reads each service by itself.
+    async fn list_singly(
+        &self,
+        server: &Negotiated,
+        plot: &Plot,
+        names: BTreeSet<ServiceKey>,
+        sink: &mpsc::Sender<Listed>,
+    ) -> Coverage {
         let mut looks = stream::iter(names)
             .map(|service| async move {
                 let look = self.look(&service, &Route::Any).await;
@@ -231,45 +259,6 @@ impl Reader {
         }
         Coverage::Complete(least)
     }
-
-    /// Tries out what is permitted where it was read last, or in `public`.
-    pub(super) async fn describe(&self) -> Result<SourceReport, Failure> {
-        let server = self.cluster.negotiate().await?.negotiated;
-        let sample = self.memory.lock().sample.clone();
-        let namespace = sample.unwrap_or_else(NamespaceId::public);
-        let config = self.cluster.config();
-        let mut advice = Vec::new();
-        // A look at a service that does not exist costs little and is refused
-        // in the same way as any other.
-        let look = self
-            .look(
-                &ServiceKey::new(namespace.clone(), "DEFAULT_GROUP", "syncline.check"),
-                &Route::Any,
-            )
-            .await?;
-        if look.truth == Truth::Consumer && config.view == ReadingView::Auto {
-            let refusal = self.memory.lock().refusal(&namespace);
-            advice.push(advice::consumer(
-                &server,
-                refusal.as_deref().unwrap_or("refused"),
-            ));
-        }
-        let http = self.cluster.http().await?;
-        if server.generation == Generation::V3
-            && let Err(error) = http
-                .namespaces(server.features.namespaces, &Route::Any)
-                .await
-        {
-            advice.push(advice::namespaces(&server, &error).to_string());
-        }
-        Ok(SourceReport {
-            product: product(&server),
-            reading: reading(&server, look.truth, config.list_api),
-            truth: look.truth,
-            watching: watching(&server),
-            advice,
-        })
-    }
 }
 
 /// The group of a plot that has just one.
@@ -297,35 +286,5 @@ fn doubt(areas: &mut [Area], why: &Arc<str>) {
         if matches!(area.coverage, Coverage::Complete(_)) {
             area.coverage = Coverage::Suspect(Arc::clone(why));
         }
-    }
-}
-
-/// Such as `Nacos 2.1.1` or `Nacos 2.0.0 or later (version hidden)`.
-pub(crate) fn product(server: &Negotiated) -> String {
-    match server.version {
-        Some(version) => format!("Nacos {version}"),
-        None => format!("Nacos {} (version hidden)", server.known),
-    }
-}
-
-fn reading(server: &Negotiated, truth: Truth, list_api: ListApi) -> String {
-    let api = match (truth, server.features.bulk) {
-        (Truth::Raw, BulkApi::Catalog(_)) => "raw view over the v1 catalog",
-        (Truth::Raw, BulkApi::Admin) => "raw view over the v3 admin API",
-        (Truth::Consumer, _) if server.features.v1_client.worth_trying() => {
-            "consumer's view over v1 lists"
-        }
-        (Truth::Consumer, _) => "consumer's view over gRPC",
-    };
-    match list_api {
-        ListApi::Auto => api.to_owned(),
-        ListApi::UpgradeOps => format!("{api}, names over upgrade-ops"),
-    }
-}
-
-fn watching(server: &Negotiated) -> String {
-    match server.generation {
-        Generation::V1 => super::poll::DESCRIPTION.to_owned(),
-        Generation::V2 | Generation::V3 => super::watch::DESCRIPTION.to_owned(),
     }
 }

@@ -9,7 +9,7 @@ use syncline_contract::{Failure, Write};
 use syncline_model::Moment;
 use syncline_nacos::http::{Route, WriteApi};
 use syncline_nacos::version::Negotiated;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
@@ -22,6 +22,9 @@ use crate::convert::beaten;
 
 /// Writes of one service under way at the same time.
 const WRITES_IN_FLIGHT: usize = 8;
+
+/// Writes of all services under way at the same time.
+const ALL_WRITES_IN_FLIGHT: usize = 64;
 
 /// Beats of all services under way at the same time.
 const BEATS_IN_FLIGHT: usize = 32;
@@ -53,6 +56,7 @@ impl Beaten {
                 api: WriteApi::V1,
                 identity: server.features.http_identity,
                 in_flight: WRITES_IN_FLIGHT,
+                writes: Semaphore::new(ALL_WRITES_IN_FLIGHT),
                 registration: beaten,
             },
             beats: Mutex::default(),
@@ -121,7 +125,7 @@ impl Beaten {
         self.stop().await;
         let all = self.held.beats.lock().drain();
         stream::iter(all)
-            .for_each_concurrent(BEATS_IN_FLIGHT, |(service, instance)| async move {
+            .for_each_concurrent(ALL_WRITES_IN_FLIGHT, |(service, instance)| async move {
                 let way = &self.held.way;
                 if let Err(error) = way.deregister(&service, &instance).await {
                     tracing::warn!(endpoint = %way.endpoint, %service, %error,

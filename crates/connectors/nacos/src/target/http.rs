@@ -7,6 +7,7 @@ use syncline_contract::{Class, Failure, Whose};
 use syncline_model::{EndpointName, Identity, Instance, InstanceKey, ServiceKey};
 use syncline_nacos::http::{HttpClient, HttpError, Route, WriteApi};
 use syncline_nacos::message as wire;
+use tokio::sync::Semaphore;
 
 use super::rules;
 use crate::failure;
@@ -20,6 +21,8 @@ pub(super) struct Way {
     pub(super) identity: Identity,
     /// Calls of one service that are under way at the same time.
     pub(super) in_flight: usize,
+    /// Writes of all services that are under way at the same time.
+    pub(super) writes: Semaphore,
     /// What is sent for an instance.
     pub(super) registration: fn(&ServiceKey, &Instance) -> wire::Instance,
 }
@@ -38,6 +41,8 @@ impl Way {
         service: &ServiceKey,
         instance: &Instance,
     ) -> Result<(), HttpError> {
+        // It is never closed, and without a permit the call is made all the same.
+        let _permit = self.writes.acquire().await;
         let registration = (self.registration)(service, instance);
         let written = self
             .http
@@ -51,6 +56,7 @@ impl Way {
         service: &ServiceKey,
         instance: &Instance,
     ) -> Result<(), HttpError> {
+        let _permit = self.writes.acquire().await;
         let registration = (self.registration)(service, instance);
         let removed = self
             .http

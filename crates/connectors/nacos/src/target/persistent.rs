@@ -12,6 +12,7 @@ use syncline_model::{ClusterName, Instance, InstanceKey, ServiceKey};
 use syncline_nacos::http::{Class, HttpError, Route, WriteApi};
 use syncline_nacos::message as wire;
 use syncline_nacos::version::{Generation, Negotiated};
+use tokio::sync::Semaphore;
 use tokio::time::sleep;
 
 use super::difference::difference;
@@ -25,9 +26,8 @@ use crate::failure;
 /// that the whole cluster agrees on.
 const WRITES_IN_FLIGHT: usize = 4;
 
-/// Deregistrations of all services under way at the same time, when the link
-/// ends.
-const REMOVALS_IN_FLIGHT: usize = 16;
+/// Writes of all services under way at the same time.
+const ALL_WRITES_IN_FLIGHT: usize = 16;
 
 /// How often a service that was just written may be unknown.
 const UNKNOWN_TIMES: usize = 10;
@@ -68,6 +68,7 @@ impl Persistent {
                 },
                 identity: server.features.http_identity,
                 in_flight: WRITES_IN_FLIGHT,
+                writes: Semaphore::new(ALL_WRITES_IN_FLIGHT),
                 registration: persistent,
             },
             sets_health: server.features.manual_health.worth_trying()
@@ -127,7 +128,7 @@ impl Persistent {
             instances.into_values().map(of_service)
         });
         stream::iter(all)
-            .for_each_concurrent(REMOVALS_IN_FLIGHT, |(service, instance)| async move {
+            .for_each_concurrent(ALL_WRITES_IN_FLIGHT, |(service, instance)| async move {
                 if let Err(error) = self.way.deregister(&service, &instance).await {
                     tracing::warn!(endpoint = %self.way.endpoint, %service, %error,
                         "an instance is left behind, and stays");

@@ -1,9 +1,12 @@
 //! Lists and reads: two namespaces, two groups, and instances of every kind.
 
+use std::time::Duration;
+
 use syncline_connector_nacos::config::ReadingView;
 use syncline_connector_nacos::{NacosConfig, NacosSource};
-use syncline_contract::{Class, Coverage, Purpose, Source};
+use syncline_contract::{Class, Coverage, Listed, Purpose, Source};
 use syncline_model::{Seen, Truth, View};
+use syncline_testkit::eventually;
 use syncline_testkit::nacos::{RealNacos, Version};
 use syncline_testkit::run::require_real_servers;
 
@@ -37,6 +40,17 @@ async fn filled(version: Version) -> anyhow::Result<Place> {
     let odd = place.service(0, "PAY", "odd");
     place.register(&odd, ("10.0.0.9", 0), "").await?;
     place.register(&odd, ("10.0.0.8", 80), "").await?;
+    // 2.x shows what is registered a moment later.
+    let source = place.source();
+    eventually(Duration::from_secs(10), || async {
+        let all = Everything::of(&source, &[place.scope()]).await;
+        let whole = |listed: &Listed| match listed.service.name.as_str() {
+            "odd" => set(&listed.view).len() == 1,
+            _ => set(&listed.view).len() == 3,
+        };
+        all.services.len() == 5 && all.services.values().all(whole)
+    })
+    .await;
     Ok(place)
 }
 
@@ -54,8 +68,6 @@ async fn lists_raw(version: Version) -> anyhow::Result<()> {
         "{report:?}"
     );
 
-    // A namespace glob needs a list of namespaces, which the testbed's servers
-    // give only by the names in use.
     for scope in [place.scope(), place.groups(&GROUPS)] {
         let all = Everything::of(&source, &[scope]).await;
         for area in &all.areas {

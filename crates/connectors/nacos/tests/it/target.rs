@@ -203,28 +203,26 @@ async fn lives_by_beats(version: Version) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A server that lost everything is given everything again.
+/// A server that lost everything in a crash is given everything again.
 #[tokio::test]
 async fn beats_bring_back_what_a_server_forgot() -> anyhow::Result<()> {
     if !require_real_servers() {
         return Ok(());
     }
-    let place = Place::new(RealNacos::shared(Version::V2_1_1).await?);
+    // A place is on a server that stays as long as the program does.
+    let nacos = Box::leak(Box::new(RealNacos::start(Version::V2_1_1).await?));
+    let place = Place::new(nacos);
     let service = place.service(0, "PAY", "orders");
     let target = place.target(HoldMode::Beat);
-    let wanted = lively("10.0.0.1");
-    target.apply(write(&service, vec![wanted.clone()])).await?;
-    reads_back(&place, &service, std::slice::from_ref(&wanted)).await;
-    place
-        .deregister(&service, ("10.0.0.1", 80), "clusterName=c1")
-        .await?;
-    let source = place.source();
-    eventually(PATIENCE, || async {
-        set(&source.read(&service, Purpose::Refresh).await).is_empty()
-    })
-    .await;
-    reads_back(&place, &service, &[wanted]).await;
+    let (lively, calm) = (lively("10.0.0.1"), instance("10.0.0.2"));
+    let both = [lively, calm];
+    target.apply(write(&service, both.to_vec())).await?;
+    reads_back(&place, &service, &both).await;
+    place.nacos.kill().await?;
+    place.nacos.restart().await?;
+    reads_back(&place, &service, &both).await;
     target.close(Ending::Remove).await;
+    place.nacos.kill().await?;
     Ok(())
 }
 
