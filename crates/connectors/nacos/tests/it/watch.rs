@@ -21,8 +21,9 @@ const PATIENCE: Duration = Duration::from_secs(20);
 #[derive(Default)]
 struct Seen {
     contents: HashMap<ServiceKey, Arc<ServiceSet>>,
-    looks: Vec<ServiceKey>,
     up: bool,
+    downs: usize,
+    looks_at_all: usize,
 }
 
 struct Watching {
@@ -78,10 +79,13 @@ async fn take(observed: Observations, seen: Arc<Mutex<Seen>>) {
                 let set = view.complete().expect("a whole content").1;
                 seen.contents.insert(service, Arc::clone(set));
             }
-            Observation::Look(service) => seen.looks.push(service),
-            Observation::LookAtAll => {}
+            Observation::Look(_) => {}
+            Observation::LookAtAll => seen.looks_at_all += 1,
             Observation::Up => seen.up = true,
-            Observation::Down(why) => panic!("down: {why}"),
+            Observation::Down(_) => {
+                seen.up = false;
+                seen.downs += 1;
+            }
         }
     }
 }
@@ -132,8 +136,51 @@ async fn sees_all(version: Version) -> anyhow::Result<()> {
         .register(&later, ("10.0.2.2", 80), &long("a=1"))
         .await?;
     watching.shows(&later, |set| set.len() == 1).await;
-    assert!(watching.seen.lock().up);
+    {
+        let seen = watching.seen.lock();
+        assert!(seen.up);
+        assert_eq!(seen.downs, 0, "nothing broke");
+    }
     watching.end().await
+}
+
+async fn survives_a_restart(version: Version) -> anyhow::Result<()> {
+    if !require_real_servers() {
+        return Ok(());
+    }
+    // A place is on a server that stays as long as the program does.
+    let place = Place::new(Box::leak(Box::new(RealNacos::start(version).await?)));
+    let service = place.service(0, "G", "s");
+    let long = format!("metadata={LONG}");
+    place.register(&service, ("10.0.0.1", 80), &long).await?;
+    let watching = Watching::start(&place, Arc::default());
+    watching.shows(&service, |set| set.len() == 1).await;
+    place.nacos.kill().await?;
+    eventually(PATIENCE, || async { !watching.seen.lock().up }).await;
+    place.nacos.restart().await?;
+    eventually(PATIENCE, || async { watching.seen.lock().up }).await;
+    if version.has_grpc() {
+        eventually(PATIENCE, || async { watching.seen.lock().looks_at_all > 0 }).await;
+    }
+    place.register(&service, ("10.0.0.2", 80), &long).await?;
+    let back = |set: &ServiceSet| {
+        set.instances()
+            .iter()
+            .any(|i| i.key.host.as_str() == "10.0.0.2")
+    };
+    watching.shows(&service, back).await;
+    place.nacos.kill().await?;
+    watching.end().await
+}
+
+#[tokio::test]
+async fn a_restart_of_1_3_0() -> anyhow::Result<()> {
+    survives_a_restart(Version::V1_3_0).await
+}
+
+#[tokio::test]
+async fn a_restart_of_2_1_1() -> anyhow::Result<()> {
+    survives_a_restart(Version::V2_1_1).await
 }
 
 #[tokio::test]
