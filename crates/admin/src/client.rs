@@ -28,7 +28,7 @@ pub struct ControlClient {
 #[derive(Debug, Error)]
 pub enum ControlError {
     /// Nobody listens.
-    #[error("no daemon answers at {}; is `syncline run` running with this state directory?", socket.display())]
+    #[error("no daemon answers at {}, so `syncline run` does not run with this state folder", socket.display())]
     NotRunning {
         /// The socket.
         socket: PathBuf,

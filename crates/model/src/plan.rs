@@ -108,7 +108,7 @@ impl fmt::Display for Removal {
 }
 
 /// What changed from one content to the other, for people:
-/// `weight 1 → 5, healthy → unhealthy`.
+/// `weight 1 → 5, healthy → unhealthy, zone=a → b`.
 pub fn difference(from: &Instance, to: &Instance) -> String {
     let mut parts = Vec::new();
     if from.key.cluster != to.key.cluster {
@@ -129,18 +129,16 @@ pub fn difference(from: &Instance, to: &Instance) -> String {
             false => "enabled → disabled".to_owned(),
         });
     }
-    let keys: BTreeSet<&str> = from
-        .metadata
-        .iter()
-        .chain(to.metadata.iter())
-        .map(|(k, _)| k)
-        .collect();
-    for key in keys {
-        match (from.metadata.get(key), to.metadata.get(key)) {
-            (Some(old), Some(new)) if old != new => parts.push(format!("{key} {old} → {new}")),
-            (None, Some(new)) => parts.push(format!("{key}={new}")),
-            (Some(_), None) => parts.push(format!("without {key}")),
-            _ => {}
+    for (key, old) in from.metadata.iter() {
+        match to.metadata.get(key) {
+            Some(new) if new == old => {}
+            Some(new) => parts.push(format!("{key}={old} → {new}")),
+            None => parts.push(format!("{key}={old} dropped")),
+        }
+    }
+    for (key, new) in to.metadata.iter() {
+        if from.metadata.get(key).is_none() {
+            parts.push(format!("{key}={new} set"));
         }
     }
     parts.join(", ")
@@ -426,5 +424,30 @@ impl Planner<'_> {
 
     fn wake_at(&mut self, moment: Moment) {
         self.wake = Some(self.wake.map_or(moment, |wake| wake.min(moment)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::instance::Metadata;
+
+    #[test]
+    fn a_difference_names_every_field_that_differs() {
+        let mut before = Instance::new("10.0.0.1", Port::new(80).expect("not zero"));
+        before.metadata = Metadata::from_pairs([("zone", "a"), ("v", "1")]);
+        let mut after = before.clone();
+        after.key.cluster = "east".into();
+        after.weight = Weight::new(2.5).expect("legal");
+        after.healthy = Seen::Known(false);
+        after.enabled = false;
+        after.metadata = Metadata::from_pairs([("zone", "b"), ("new", "x")]);
+        assert_eq!(
+            difference(&before, &after),
+            "cluster DEFAULT → east, weight 1 → 2.5, healthy → unhealthy, enabled → disabled, \
+             v=1 dropped, zone=a → b, new=x set"
+        );
+        after.healthy = Seen::Unknown;
+        assert!(!difference(&before, &after).contains("healthy"));
     }
 }

@@ -444,8 +444,11 @@ impl Core {
     fn confirmed(&mut self, name: &LinkName, service: &ServiceKey, writing: Writing) {
         let held = writing.accepted;
         if !writing.changes.is_empty() {
-            let changes = writing.changes.len();
-            let detail = format!("{changes} changes, {} instances held", held.len());
+            let changes = match writing.changes.len() {
+                1 => "1 change".to_owned(),
+                many => format!("{many} changes"),
+            };
+            let detail = format!("{changes}, {} instances stand", held.len());
             let mut line = Line::new(name, Happening::Applied, detail).about(service);
             line.effect = Some(writing.effect);
             self.effects.push(Effect::Tell(Box::new(line)));

@@ -100,6 +100,7 @@ fn show_services(
     }
     text.push_str(&list::summary(rows.iter(), how, screen.palette));
     text.push_str(&remarks(context, report, whole));
+    text.push_str(&nothing(context, rows.len()));
     screen.print(&text)?;
     Ok(())
 }
@@ -122,9 +123,23 @@ fn show_instances(
     let mut text = list::instances(&rows, screen.format, screen.width, screen.palette);
     let services = rows.iter().map(|row| &row.service);
     text.push_str(&list::summary(services, how, screen.palette));
+    if rows.iter().any(InstancesRow::leaves_open) {
+        let legend = "  ?  this view cannot tell";
+        text.push_str(&format!("{}\n", screen.palette.dim(legend)));
+    }
     text.push_str(&remarks(context, report, whole));
+    text.push_str(&nothing(context, rows.len()));
     screen.print(&text)?;
     Ok(())
+}
+
+/// What to do where nothing was found.
+fn nothing(context: &Context, found: usize) -> String {
+    if found > 0 {
+        return String::new();
+    }
+    let hint = "  nothing matches; without --namespace, --group and --service all is listed";
+    format!("{}\n", context.screen.palette.dim(hint))
 }
 
 fn answer<Row>(report: &SourceReport, whole: &Whole, services: Vec<Row>) -> Answer<Row> {

@@ -109,19 +109,14 @@ impl Reading {
         if self.scope.condition.is_none() {
             return view;
         }
-        let admit = |set: Arc<ServiceSet>| {
+        let admit = |set: &Arc<ServiceSet>| {
             let admitted = set
                 .instances()
                 .iter()
                 .filter(|instance| self.scope.admits(service, instance).unwrap_or(true));
             Arc::new(ServiceSet::new(admitted.cloned().collect()))
         };
-        match view {
-            View::Complete(truth, set) => View::Complete(truth, admit(set)),
-            View::Partial(set, why) => View::Partial(admit(set), why),
-            View::Suspect(set, why) => View::Suspect(admit(set), why),
-            View::Failed(why) => View::Failed(why),
-        }
+        view.map(admit)
     }
 }
 

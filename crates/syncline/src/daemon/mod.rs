@@ -229,7 +229,11 @@ fn serve_control(
     }
     let (address, cancel) = (config.admin.listen, cancel.clone());
     tasks.spawn(async move {
-        log_admin(syncline_admin::serve_tcp(address, engine, cancel).await);
+        let served = syncline_admin::serve_tcp(address, engine, cancel).await;
+        if served.is_err() {
+            tracing::error!("the daemon goes on without an HTTP API; see `admin.listen`");
+        }
+        log_admin(served);
     });
 }
 

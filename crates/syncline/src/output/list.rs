@@ -1,6 +1,7 @@
 //! Services and instances, as tables, JSON or YAML.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use serde::Serialize;
 use syncline_contract::source::Rejected;
@@ -137,9 +138,11 @@ impl InstancesRow {
     /// What a view says of a service and its instances.
     pub fn of(service: &ServiceKey, view: &View, rejected: &[Rejected]) -> Self {
         let instances = view.seen().map_or(&[][..], |set| set.instances());
+        let mut instances: Vec<&Instance> = instances.iter().collect();
+        instances.sort_by_key(|instance| numbered(instance));
         Self {
             service: ServiceRow::of(service, view, rejected),
-            instances: instances.iter().map(InstanceRow::of).collect(),
+            instances: instances.into_iter().map(InstanceRow::of).collect(),
             unusable: rejected
                 .iter()
                 .map(|rejected| UnusableRow {
@@ -149,6 +152,25 @@ impl InstancesRow {
                 .collect(),
         }
     }
+}
+
+impl InstancesRow {
+    /// Whether the view cannot tell something of an instance.
+    pub fn leaves_open(&self) -> bool {
+        let open = |row: &InstanceRow| row.healthy.is_none() || row.ephemeral.is_none();
+        self.instances.iter().any(open)
+    }
+}
+
+/// Addresses as people count: 10.2.0.7 before 10.2.0.10, names after numbers.
+fn numbered(instance: &Instance) -> (Result<IpAddr, &str>, u16, &str) {
+    let host = instance.key.host.as_str();
+    let cluster = instance.key.cluster.as_str();
+    (
+        host.parse().map_err(|_| host),
+        instance.key.port.get(),
+        cluster,
+    )
 }
 
 impl InstanceRow {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use syncline_contract::source::{Coverage, ListEnd};
 use syncline_model::merge::{merge, replace};
+use syncline_model::plan;
 use syncline_model::{GroupName, Instance, NamespaceId, ServiceKey, ServiceSet, Truth, View};
 
 use super::super::reading::Whole;
@@ -153,7 +154,7 @@ fn rows(
         match before.get(&instance.key).first() {
             None => rows.push(row(Kind::Add, instance, describe::content(instance))),
             Some(old) => {
-                let difference = describe::difference(old, instance);
+                let difference = plan::difference(old, instance);
                 if !difference.is_empty() {
                     rows.push(row(Kind::Update, instance, difference));
                 }
