@@ -46,6 +46,8 @@ mod intern;
 mod link;
 mod moment;
 mod page;
+#[cfg(test)]
+mod recorded;
 mod registry;
 mod serve;
 mod settings;

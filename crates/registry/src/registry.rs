@@ -21,7 +21,7 @@ use crate::store::{Holder, Snapshot, Store};
 /// A Nacos-compatible registry, in memory.
 ///
 /// Cloning gives another handle to the same registry. Without
-/// [`serve`](crate::serve) it is reachable only from within the process.
+/// [`serve`](crate::serve()) it is reachable only from within the process.
 #[derive(Clone)]
 pub struct Registry {
     pub(crate) inner: Arc<Inner>,
@@ -156,7 +156,7 @@ impl Registry {
         &self.inner.settings
     }
 
-    /// Keeps its timers until cancelled. [`serve`](crate::serve) does this; a
+    /// Keeps its timers until cancelled. [`serve`](crate::serve()) does this; a
     /// registry that is used within the process only has no need of it, since
     /// every call catches up first.
     pub(crate) async fn keep_time(&self, cancel: &CancellationToken) {

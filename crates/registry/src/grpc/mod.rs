@@ -5,6 +5,8 @@
 //! [`Transport`] that it came by, so nothing has to be looked up by address,
 //! and a transport that is dropped takes its client along at once.
 
+#[cfg(test)]
+mod in_process;
 mod outbox;
 mod requests;
 mod stream;
@@ -29,6 +31,8 @@ use tonic::{Request, Response, Status, Streaming};
 
 use crate::registry::Registry;
 
+#[cfg(test)]
+pub(crate) use in_process::InProcess;
 pub(crate) use outbox::Outboxes;
 use transport::{Transport, TransportIo};
 

@@ -40,7 +40,7 @@ struct Client {
 }
 
 impl Transport {
-    fn new(registry: &Registry, peer: SocketAddr) -> Self {
+    pub(super) fn new(registry: &Registry, peer: SocketAddr) -> Self {
         let now = registry.inner.clock.now();
         Self {
             registry: registry.clone(),

@@ -26,9 +26,6 @@ mod params;
 mod service;
 mod v2;
 
-#[cfg(test)]
-mod tests;
-
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
@@ -69,10 +66,7 @@ struct Site {
 pub(crate) async fn serve(listener: TcpListener, registry: Registry, cancel: CancellationToken) {
     let port = listener.local_addr().as_ref().map_or(0, SocketAddr::port);
     let limit = registry.settings().limits.transports;
-    let routes = routes(Site {
-        registry: registry.clone(),
-        port,
-    });
+    let routes = routes(registry.clone(), port);
     let open = Arc::new(AtomicUsize::new(0));
     let connections = TaskTracker::new();
     loop {
@@ -133,8 +127,9 @@ async fn converse(
     }
 }
 
-fn routes(site: Site) -> Router {
-    let settings = site.registry.settings();
+/// All that is answered over HTTP.
+pub(crate) fn routes(registry: Registry, port: u16) -> Router {
+    let settings = registry.settings();
     let body_limit = DefaultBodyLimit::max(settings.limits.http_body_bytes);
     let context_path = settings.context_path.trim_end_matches('/').to_owned();
     let below = Router::new()
@@ -150,7 +145,7 @@ fn routes(site: Site) -> Router {
         .fallback(unknown)
         .method_not_allowed_fallback(unknown)
         .layer(body_limit)
-        .with_state(site)
+        .with_state(Site { registry, port })
 }
 
 fn v1() -> Router<Site> {

@@ -1,0 +1,190 @@
+//! The registry against what a real Nacos 2.2.4 answered, call by call, over
+//! HTTP and gRPC.
+//!
+//! The calls of the recording are made in order, at the recorded times of a
+//! clock that stands still in between, so that beats run out as they did.
+//! Whatever differs is listed in [`differences`] with its reason, and what is
+//! listed there has to differ.
+
+mod comparison;
+mod differences;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{Request, header};
+use serde_json::Value;
+use syncline_nacos::message::generated;
+use syncline_nacos::message::payload::Payload;
+use syncline_testkit::recordings::{Direction, Exchange, Grpc, Http, Recording};
+use tokio::time::Instant;
+use tower::ServiceExt;
+
+use crate::grpc::InProcess;
+use crate::registry::Registry;
+use crate::settings::Settings;
+
+use comparison::{compare_grpc, compare_http};
+use differences::{DIFFERENT, MISSING};
+
+#[tokio::test(start_paused = true)]
+async fn answers_are_those_of_nacos_2_2_4() {
+    let recording = Recording::load("2.2.4-x86").expect("it is part of the testkit");
+    let mut replay = Replay::new();
+    let started = Instant::now();
+    for exchange in &recording.exchanges {
+        let (Exchange::Http(Http { t, .. }) | Exchange::Grpc(Grpc { t, .. })) = exchange else {
+            continue;
+        };
+        let at = started + Duration::from_secs_f64(*t);
+        tokio::time::advance(at.saturating_duration_since(Instant::now())).await;
+        match exchange {
+            Exchange::Http(http) => replay.http(http).await,
+            Exchange::Grpc(grpc) => replay.grpc(grpc),
+            Exchange::Udp(_) => {}
+        }
+    }
+    replay.finish();
+}
+
+/// A registry, the recording's connections to it, and what was found so far.
+struct Replay {
+    registry: Registry,
+    routes: Router,
+    connections: BTreeMap<String, InProcess>,
+    equal: usize,
+    unexpected: Vec<String>,
+    unseen: BTreeSet<&'static str>,
+}
+
+impl Replay {
+    fn new() -> Self {
+        let registry = Registry::new(Settings::default());
+        let listed = DIFFERENT.iter().map(|(note, _)| *note);
+        Self {
+            routes: crate::http::routes(registry.clone(), 8848),
+            registry,
+            connections: BTreeMap::new(),
+            equal: 0,
+            unexpected: Vec::new(),
+            unseen: listed.chain(MISSING.iter().copied()).collect(),
+        }
+    }
+
+    async fn http(&mut self, http: &Http) {
+        let answer = call(&self.routes, http).await;
+        let missing = MISSING.iter().find(|path| http.path.starts_with(**path));
+        let missing = missing.filter(|_| matches!(answer.status, 404 | 501));
+        let step = format!("#{} {} {} {:?}", http.n, http.method, http.path, http.query);
+        self.note(&http.note, step, compare_http(http, &answer), missing);
+    }
+
+    fn grpc(&mut self, grpc: &Grpc) {
+        let conn = grpc.conn.clone();
+        let connection = || InProcess::new(&self.registry);
+        match grpc.dir {
+            Direction::StreamOut if grpc.request_type.is_empty() => {
+                self.connections.remove(&conn);
+            }
+            Direction::StreamOut => {
+                self.connections
+                    .entry(conn)
+                    .or_insert_with(connection)
+                    .set_up();
+            }
+            Direction::Call => {
+                let connection = self.connections.entry(conn).or_insert_with(connection);
+                let answer = connection.call(&request(grpc));
+                let step = format!("#{} {}", grpc.n, grpc.request_type);
+                self.note(&grpc.note, step, compare_grpc(grpc, &answer), None);
+            }
+            Direction::Push => {}
+        }
+    }
+
+    fn note(
+        &mut self,
+        note: &str,
+        step: String,
+        differences: Vec<String>,
+        missing: Option<&&'static str>,
+    ) {
+        let listed = || DIFFERENT.iter().map(|(listed, _)| listed);
+        if differences.is_empty() {
+            self.equal += 1;
+        } else if let Some(listed) = missing.or(listed().find(|listed| note.contains(**listed))) {
+            self.unseen.remove(listed);
+        } else {
+            self.unexpected
+                .push(format!("{step} [{note}]: {differences:#?}"));
+        }
+    }
+
+    fn finish(self) {
+        assert!(self.unexpected.is_empty(), "{}", self.unexpected.join("\n"));
+        assert!(
+            self.unseen.is_empty(),
+            "no longer different: {:?}",
+            self.unseen
+        );
+        assert!(self.equal > 850, "only {} answers were equal", self.equal);
+    }
+}
+
+/// An HTTP answer.
+struct Answer {
+    status: u16,
+    content_type: Option<String>,
+    body: String,
+}
+
+async fn call(routes: &Router, http: &Http) -> Answer {
+    let uri = format!("{}?{}", http.path, encoded(&http.query));
+    let mut request = Request::builder().method(http.method.as_str()).uri(uri);
+    let body = match &http.form {
+        Some(form) => {
+            let form_type = "application/x-www-form-urlencoded";
+            request = request.header(header::CONTENT_TYPE, form_type);
+            Body::from(encoded(form))
+        }
+        None => Body::empty(),
+    };
+    let request = request.body(body).expect("a request");
+    let response = routes.clone().oneshot(request).await.expect("infallible");
+    let content_type = response.headers().get(header::CONTENT_TYPE);
+    let content_type = content_type.map(|value| value.to_str().expect("ASCII").to_owned());
+    let status = response.status().as_u16();
+    let body = axum::body::to_bytes(response.into_body(), usize::MAX).await;
+    let body = body.expect("a body in memory").to_vec();
+    Answer {
+        status,
+        content_type,
+        body: String::from_utf8(body).expect("UTF-8"),
+    }
+}
+
+fn encoded(pairs: &BTreeMap<String, String>) -> String {
+    let percent = |text: &str| -> String { text.bytes().map(|b| format!("%{b:02X}")).collect() };
+    let pairs = pairs.iter();
+    let pairs = pairs.map(|(key, value)| format!("{}={}", percent(key), percent(value)));
+    pairs.collect::<Vec<_>>().join("&")
+}
+
+fn request(grpc: &Grpc) -> Payload {
+    let body = grpc
+        .request
+        .as_ref()
+        .map_or_else(String::new, Value::to_string);
+    Payload {
+        metadata: Some(generated::Metadata {
+            r#type: grpc.request_type.clone(),
+            ..generated::Metadata::default()
+        }),
+        body: Some(generated::Body {
+            type_url: String::new(),
+            value: body.into(),
+        }),
+    }
+}
