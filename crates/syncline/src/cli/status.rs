@@ -74,7 +74,10 @@ fn text(status: &api::Status, palette: Palette) -> String {
         let doubts = endpoint.areas.iter().filter_map(|area| area.why.as_ref());
         for why in endpoint.down.iter().chain(doubts) {
             let sign = palette.changed("!");
-            text.push_str(&format!("{sign} {}: {why}\n", endpoint.name));
+            // A failure usually begins with the endpoint's name.
+            let name = format!("{}: ", endpoint.name);
+            let why = why.strip_prefix(&name).unwrap_or(why);
+            text.push_str(&format!("{sign} {name}{why}\n"));
         }
     }
     for link in &status.links {
