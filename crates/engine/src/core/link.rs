@@ -397,6 +397,11 @@ impl Link {
         !self.paused && self.open
     }
 
+    /// Whether what a trigger let through is not all planned yet.
+    pub(super) fn is_looking(&self) -> bool {
+        self.open && !self.rules.realtime
+    }
+
     /// Everything that a trigger let through has been planned.
     pub(super) fn close_unless_realtime(&mut self) {
         self.open = self.rules.realtime;
@@ -418,7 +423,12 @@ impl Link {
     /// Services with a write under way or waiting for something.
     pub(super) fn pending(&self) -> usize {
         let waits = |state: &&LinkService| state.writing.is_some() || state.not_before.is_some();
-        self.waiting.len() + self.services.values().filter(waits).count()
+        // What waits for a trigger is not behind.
+        let waiting = match self.rules.realtime {
+            true => self.waiting.len(),
+            false => 0,
+        };
+        waiting + self.services.values().filter(waits).count()
     }
 
     pub(super) fn holds(&self, now: Moment) -> Vec<HoldStatus> {

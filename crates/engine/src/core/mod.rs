@@ -230,6 +230,7 @@ impl Core {
         let Some(reader) = self.readers.get_mut(endpoint) else {
             return;
         };
+        reader.reads = reader.reads.saturating_sub(1);
         let looked = reader.read(service, view, rejected, now);
         self.looked(now, endpoint, service, looked);
         // A removal that the guard holds counts complete views, also those
@@ -241,6 +242,17 @@ impl Core {
         }
     }
 
+    fn start_read(&mut self, endpoint: &EndpointName, service: ServiceKey, purpose: Purpose) {
+        if let Some(reader) = self.readers.get_mut(endpoint) {
+            reader.reads += 1;
+        }
+        self.effects.push(Effect::Read {
+            endpoint: endpoint.clone(),
+            service,
+            purpose,
+        });
+    }
+
     fn looked(
         &mut self,
         now: Moment,
@@ -249,11 +261,7 @@ impl Core {
         looked: Looked,
     ) {
         if let Some(purpose) = looked.read {
-            self.effects.push(Effect::Read {
-                endpoint: endpoint.clone(),
-                service: service.clone(),
-                purpose,
-            });
+            self.start_read(endpoint, service.clone(), purpose);
         }
         if let Some(wait) = looked.retry {
             let timer = Timer::Read(endpoint.clone(), service.clone());
@@ -314,11 +322,7 @@ impl Core {
             reader.forget(service);
         }
         for (service, purpose) in ended.read {
-            self.effects.push(Effect::Read {
-                endpoint: endpoint.clone(),
-                service,
-                purpose,
-            });
+            self.start_read(endpoint, service, purpose);
         }
         if let Some(wait) = ended.retry {
             self.timers.set(Timer::List(endpoint.clone()), now + wait);
@@ -431,11 +435,7 @@ impl Core {
             if let Some(reader) = self.readers.get_mut(&from)
                 && reader.want_confirmation(&source)
             {
-                self.effects.push(Effect::Read {
-                    endpoint: from.clone(),
-                    service: source,
-                    purpose: Purpose::ConfirmRemoval,
-                });
+                self.start_read(&from, source, Purpose::ConfirmRemoval);
             }
         }
     }

@@ -25,6 +25,8 @@ pub(super) struct Reader {
     /// Which instances came to a service lately, since the first list: only
     /// what came may have moved there.
     arrivals: Arrivals,
+    /// Reads of single services under way.
+    pub(super) reads: usize,
     round: u64,
     listing: Listing,
     list_failures: u32,
@@ -311,8 +313,7 @@ impl Reader {
 
     /// Whether nothing is being listed or read.
     pub(super) fn is_quiet(&self) -> bool {
-        let idle = |known: &Known| known.reading == Reading::Idle;
-        self.listing == Listing::Idle && self.services.values().all(idle)
+        self.listing == Listing::Idle && self.reads == 0
     }
 
     /// Whether an instance that left these services came to another one lately

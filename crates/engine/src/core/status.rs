@@ -181,7 +181,7 @@ fn state(link: &Link, source: &Reader, pending: usize, holds: &[HoldStatus]) -> 
         LinkState::SourceLost
     } else if link.report.is_none() || !link.settled {
         LinkState::Starting
-    } else if pending > 0 {
+    } else if pending > 0 || link.is_looking() {
         LinkState::Syncing
     } else if !holds.is_empty() {
         LinkState::Held

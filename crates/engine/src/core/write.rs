@@ -71,17 +71,23 @@ impl Core {
         }
     }
 
-    /// A link is settled once what its first list showed has been planned.
+    /// A link is settled once what its first list showed has been planned. A
+    /// link that is not realtime has then done what it was triggered for.
     fn settle(&mut self, name: &LinkName) {
-        let Some(link) = self.links.get_mut(name) else {
+        let Some(link) = self.links.get(name) else {
             return;
         };
-        let listed = self.readers[&link.rules.from].listed();
-        if !link.settled && listed && link.is_open() && link.report.is_some() {
-            link.settled = true;
-            self.effects.push(Effect::Settled { link: name.clone() });
+        let source = &self.readers[&link.rules.from];
+        let (planned, quiet) = (self.may_plan(link) && source.listed(), source.is_quiet());
+        if let Some(link) = self.links.get_mut(name).filter(|_| planned) {
+            if !std::mem::replace(&mut link.settled, true) {
+                self.effects.push(Effect::Settled { link: name.clone() });
+            }
+            // A removal may still be being confirmed.
+            if quiet {
+                link.close_unless_realtime();
+            }
         }
-        link.close_unless_realtime();
     }
 
     fn plan_service(&mut self, now: Moment, name: &LinkName, service: &ServiceKey) {
@@ -104,7 +110,10 @@ impl Core {
                 .set(Timer::Plan(name.clone(), service.clone()), moment);
             return;
         }
-        if !self.may_plan(link) {
+        // What was begun is brought to an end, also after the trigger's time.
+        let begun = state.failure.is_some() || state.hold.is_some();
+        let retries = begun && !link.paused && link.report.is_some();
+        if !self.may_plan(link) && !retries {
             self.take_up_or_wait(name, service);
             return;
         }

@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use clap::Args;
 use syncline_connector_nacos::config::HoldMode;
 use syncline_contract::{Coverage, Period};
-use syncline_engine::core::{LinkState, Status};
+use syncline_engine::core::{LinkState, LinkStatus, Status};
 use syncline_engine::{EngineHandle, Mode};
 use tokio::time::Instant;
 
@@ -120,17 +120,29 @@ fn refuse_what_ends_with_us(
 async fn in_step(engine: &EngineHandle, deadline: Instant) -> anyhow::Result<Status> {
     loop {
         let status = engine.status().await.context("look at the links")?;
-        let done = |state| matches!(state, LinkState::InStep | LinkState::Held);
-        if status.links.iter().all(|link| done(link.state)) {
+        if status.links.iter().all(is_done) {
             return Ok(status);
         }
         if Instant::now() >= deadline {
-            let why = why_not(&status);
             anyhow::bail!(
-                "not in step in time; nothing was removed that was not proven gone\n{why}"
+                "not in step in time; nothing was removed that was not proven gone{}",
+                why_not(&status)
             );
         }
         tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+/// Whether nothing more will happen by itself: what is held until further looks
+/// have confirmed it is waited for.
+fn is_done(link: &LinkStatus) -> bool {
+    match link.state {
+        LinkState::InStep => true,
+        LinkState::Held => link
+            .holds
+            .iter()
+            .all(|held| held.hold.needs.next_view_after().is_none()),
+        _ => false,
     }
 }
 
@@ -142,14 +154,25 @@ fn why_not(status: &Status) -> String {
             .down
             .iter()
             .chain(doubts)
-            .map(|why| format!("  {}: {why}", endpoint.endpoint))
+            .map(|why| format!("\n  {}: {why}", endpoint.endpoint))
             .collect::<Vec<_>>()
     });
     let links = status.links.iter().flat_map(|link| {
         let problems = link.problems.iter().take(5);
-        problems.map(|problem| format!("  {}: {} {}", link.link, problem.service, problem.what))
+        problems.map(|problem| format!("\n  {}: {} {}", link.link, problem.service, problem.what))
     });
-    endpoints.chain(links).collect::<Vec<_>>().join("\n")
+    let links_behind = status
+        .links
+        .iter()
+        .filter(|link| !is_done(link))
+        .map(|link| {
+            let state = link.state.as_str();
+            format!(
+                "\n  {}: {state}, {} services pending",
+                link.link, link.pending
+            )
+        });
+    links_behind.chain(endpoints).chain(links).collect()
 }
 
 fn exit(status: &Status) -> Exit {
