@@ -12,7 +12,7 @@
 //!   the process;
 //! * [`LinkClient`]: how a link publishes;
 //! * [`Changes`]: which services changed;
-//! * [`serve`] and [`Listeners`]: HTTP and, 1000 ports higher, gRPC.
+//! * [`serve()`] and [`Listeners`]: HTTP and, 1000 ports higher, gRPC.
 //!
 //! ```
 //! use std::sync::Arc;

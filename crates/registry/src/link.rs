@@ -63,9 +63,10 @@ impl LinkClient {
 impl Drop for LinkClient {
     fn drop(&mut self) {
         if !self.keeps {
-            self.registry.act(|store, now| {
-                store.close_link(&self.name, self.generation, now);
-            });
+            while self
+                .registry
+                .act(|store, now| store.close_link(&self.name, self.generation, now))
+            {}
         }
     }
 }

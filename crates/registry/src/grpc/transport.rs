@@ -107,8 +107,7 @@ impl Transport {
 
     fn forget(&self, client: ClientId) {
         self.registry.inner.outboxes.write().remove(client);
-        self.registry
-            .act(|store, now| store.disconnect(client, now));
+        while self.registry.act(|store, now| store.retire(client, now)) {}
     }
 
     /// Ends the server's side of the stream; the client is expected to leave.

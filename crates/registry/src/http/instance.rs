@@ -193,16 +193,9 @@ pub(super) fn find(
     service: &ServiceKey,
 ) -> Result<(Arc<Snapshot>, Instance), Failure> {
     let cluster = params.or("clusterName", ClusterName::DEFAULT);
-    let port = {
-        params.required("ip")?;
-        params.integer("port")?
-    };
-    let key = read_key(
-        params.required("ip")?,
-        port,
-        cluster,
-        &registry.inner.interner,
-    )?;
+    let ip = params.required("ip")?;
+    let port = params.integer("port")?;
+    let key = read_key(ip, port, cluster, &registry.inner.interner)?;
     let snapshot = registry.look(service);
     let snapshot = snapshot.filter(|snapshot| !snapshot.set.is_empty());
     let snapshot = snapshot.ok_or_else(|| no_instances(&key.cluster, service))?;

@@ -19,14 +19,24 @@ const INTERVAL: Duration = Duration::from_secs(5);
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Beat {
     last: Moment,
-    check: Moment,
+    /// The moment of the timer that counts; `None` before there is one.
+    check: Option<Moment>,
 }
 
 impl Beat {
     pub(super) fn at(now: Moment) -> Self {
         Self {
             last: now,
-            check: now,
+            check: None,
+        }
+    }
+
+    /// The beat of a registration that takes this one's place: its timer will
+    /// do.
+    pub(super) fn renewed(self, by: Self) -> Self {
+        Self {
+            last: by.last,
+            check: self.check,
         }
     }
 }
@@ -96,10 +106,13 @@ impl Store {
             return;
         };
         let times = BeatTimes::of(&instance.metadata, life);
-        beat.check = beat
-            .last
-            .after(times.unhealthy_after.min(removal(times, life)));
-        self.timers.add(beat.check, Timer::Beat(id, client));
+        let wait = times.unhealthy_after.min(removal(times, life));
+        let due = beat.last.after(wait);
+        // An earlier timer finds out by itself that it came too early.
+        if beat.check.is_none_or(|check| check > due) {
+            beat.check = Some(due);
+            self.timers.add(due, Timer::Beat(id, client));
+        }
     }
 
     /// Looks at a registration whose last beat may be long past.
@@ -113,7 +126,7 @@ impl Store {
         else {
             return;
         };
-        if beat.check != at {
+        if beat.check != Some(at) {
             return;
         }
         let times = BeatTimes::of(&instance.metadata, &self.life);
@@ -124,12 +137,13 @@ impl Store {
             return;
         }
         let overdue = silent >= times.unhealthy_after;
-        beat.check = beat.last.after(if overdue {
+        let due = beat.last.after(if overdue {
             removed_after
         } else {
             times.unhealthy_after.min(removed_after)
         });
-        self.timers.add(beat.check, Timer::Beat(id, client));
+        beat.check = Some(due);
+        self.timers.add(due, Timer::Beat(id, client));
         if overdue && instance.healthy != Seen::Known(false) {
             instance.healthy = Seen::Known(false);
             self.touch(id, now);

@@ -95,7 +95,6 @@ impl Store {
         now: Moment,
     ) -> Result<(), EditError> {
         let id = self.service(key);
-        let kept = now.after(self.life.empty_kept);
         let Some(service) = self.services.get_mut(id) else {
             return Err(EditError::ServiceMissing);
         };
@@ -108,8 +107,7 @@ impl Store {
             metadata,
             checkers: BTreeMap::new(),
         }));
-        service.empty_check = Some(kept);
-        self.timers.add(kept, Timer::Empty(id));
+        self.watch_empty(id, now);
         self.list(id);
         self.touch(id, now);
         Ok(())

@@ -46,6 +46,9 @@ use service::Service;
 use services::Services;
 use timers::{Timer, Timers};
 
+/// How many services a client that ends leaves at once.
+const RETIRED_AT_ONCE: usize = 1000;
+
 /// One client. Never used twice.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub(crate) struct ClientId(u64);
@@ -137,7 +140,7 @@ impl Store {
         while let Some((at, timer)) = self.timers.pop_due(now) {
             match timer {
                 Timer::Beat(service, client) => self.check_beat(service, client, at, now),
-                Timer::Empty(service) => self.forget_empty(service, at),
+                Timer::Empty(service) => self.forget_empty(service, at, now),
                 Timer::Overrides(service) => self.forget_overrides(service, now),
                 Timer::Push(service) => self.push_due(service, at, now),
                 Timer::Welcome(service, client) => self.welcome(service, client),
@@ -231,12 +234,12 @@ impl Store {
         client
     }
 
-    /// Ends a link's client, unless a later handle took it over.
-    pub(crate) fn close_link(&mut self, name: &LinkName, generation: u64, now: Moment) {
-        if let Some(&(client, latest)) = self.links.get(name)
-            && latest == generation
-        {
-            self.disconnect(client, now);
+    /// Ends a link's client, unless a later handle took it over; a part at a
+    /// time, as [`Store::retire`] does.
+    pub(crate) fn close_link(&mut self, name: &LinkName, generation: u64, now: Moment) -> bool {
+        match self.links.get(name) {
+            Some(&(client, latest)) if latest == generation => self.retire(client, now),
+            _ => false,
         }
     }
 
@@ -252,8 +255,30 @@ impl Store {
         id
     }
 
+    /// Ends a client, a part at a time so that others get their turn, and says
+    /// whether anything is left to do.
+    pub(crate) fn retire(&mut self, id: ClientId, now: Moment) -> bool {
+        let Some(client) = self.clients.get(&id) else {
+            return false;
+        };
+        if client.publishes.len() <= RETIRED_AT_ONCE {
+            self.disconnect(id, now);
+            return false;
+        }
+        let part: Vec<ServiceId> = client
+            .publishes
+            .iter()
+            .take(RETIRED_AT_ONCE)
+            .copied()
+            .collect();
+        for service in part {
+            self.withdraw_from(service, id, now);
+        }
+        true
+    }
+
     /// Ends a client; all that it published and subscribed to goes with it.
-    pub(crate) fn disconnect(&mut self, id: ClientId, now: Moment) {
+    fn disconnect(&mut self, id: ClientId, now: Moment) {
         let Some(client) = self.clients.remove(&id) else {
             return;
         };

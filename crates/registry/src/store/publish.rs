@@ -163,13 +163,18 @@ impl Store {
             return;
         };
         holder.publishes.insert(id);
-        service.empty_check = None;
+        service.empty_since = None;
         for instance in publication.instances() {
             if let Some(set) = service.overrides.get_mut(&instance.key) {
                 set.gone_since = None;
             }
         }
         self.counts.published_instances += publication.instances().len();
+        let before = service.publisher(client).and_then(|before| before.beat);
+        let beat = match (before, beat) {
+            (Some(before), Some(beat)) => Some(before.renewed(beat)),
+            (_, beat) => beat,
+        };
         let before = service.set_publisher(Publisher {
             client,
             publication,
@@ -203,21 +208,44 @@ impl Store {
         };
         self.counts.published_instances -= publisher.publication.instances().len();
         if service.publishers.is_empty() {
-            let at = now.after(self.life.empty_kept);
-            service.empty_check = Some(at);
-            self.timers.add(at, Timer::Empty(id));
+            self.watch_empty(id, now);
         }
         self.leave_overrides(id, &publisher.publication, now);
         self.touch(id, now);
     }
 
-    /// A service that stayed empty is forgotten.
-    pub(super) fn forget_empty(&mut self, id: ServiceId, at: Moment) {
-        let due = |service: &super::Service| {
-            service.empty_check == Some(at) && service.publishers.is_empty()
+    /// Remembers since when a service is empty, and looks again later: one
+    /// timer is under way at most, however often it empties.
+    pub(super) fn watch_empty(&mut self, id: ServiceId, now: Moment) {
+        let Some(service) = self.services.get_mut(id) else {
+            return;
         };
-        if self.services.get(id).is_some_and(due) {
+        service.empty_since = Some(now);
+        if service.empty_check.is_none() {
+            let at = now.after(self.life.empty_kept);
+            service.empty_check = Some(at);
+            self.timers.add(at, Timer::Empty(id));
+        }
+    }
+
+    /// A service that stayed empty is forgotten.
+    pub(super) fn forget_empty(&mut self, id: ServiceId, at: Moment, now: Moment) {
+        let Some(service) = self.services.get_mut(id) else {
+            return;
+        };
+        if service.empty_check != Some(at) {
+            return;
+        }
+        service.empty_check = None;
+        let Some(since) = service.empty_since else {
+            return;
+        };
+        let due = since.after(self.life.empty_kept);
+        if due <= now {
             self.unlist(id);
+        } else {
+            service.empty_check = Some(due);
+            self.timers.add(due, Timer::Empty(id));
         }
     }
 }

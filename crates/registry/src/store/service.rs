@@ -121,6 +121,9 @@ pub(super) struct Service {
     pub(super) record: Option<Arc<ServiceRecord>>,
     /// What was set for instances over their publishers' heads.
     pub(super) overrides: BTreeMap<InstanceKey, Override>,
+    /// Since when nobody publishes it.
+    pub(super) empty_since: Option<Moment>,
+    /// The moment of the timer that looks whether it still is.
     pub(super) empty_check: Option<Moment>,
     revision: u64,
     stamp: Moment,
@@ -137,6 +140,7 @@ impl Service {
             audience: None,
             record: None,
             overrides: BTreeMap::new(),
+            empty_since: None,
             empty_check: None,
             revision: 0,
             stamp: Moment::default(),
@@ -165,7 +169,7 @@ impl Service {
         self.kind = None;
         self.record = None;
         self.overrides.clear();
-        self.empty_check = None;
+        self.empty_since = None;
         self.snapshot = None;
     }
 

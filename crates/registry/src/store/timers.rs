@@ -33,6 +33,11 @@ impl Timers {
         self.0.push(Reverse((at, timer)));
     }
 
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     pub(super) fn next_due(&self) -> Option<Moment> {
         self.0.peek().map(|Reverse((at, _))| *at)
     }

@@ -159,3 +159,24 @@ fn a_thousand_silent_addresses_leave_nothing_behind() {
     assert_eq!(world.store.next_due(), None);
     assert!(world.store.snapshot(&service()).is_none());
 }
+
+#[test]
+fn registering_without_end_plans_nothing_twice() {
+    let mut world = World::new();
+    let client = world.connection();
+    let other = ServiceKey::new("public", "G", "other");
+    for round in 0..1000_u32 {
+        let timeout = if round % 2 == 0 { "60000" } else { "20000" };
+        let lasting = [("preserved.heart.beat.timeout", timeout)];
+        world.register(saying("10.0.0.1", &lasting));
+        let publication = Publication::one(instance("10.0.0.2"), None);
+        let published = world.store.publish(client, &other, publication, world.now);
+        assert_eq!(published, Ok(()));
+        world.store.withdraw(client, &other, world.now);
+        world.pass(Duration::from_millis(1));
+    }
+    // One that was overtaken, one that counts, one for the empty service.
+    assert!(world.store.timers.len() <= 3);
+    world.pass_seconds(300);
+    assert_eq!(world.store.next_due(), None);
+}

@@ -162,3 +162,24 @@ fn a_chosen_id_is_kept_and_leaves_with_its_publisher() {
     let snapshot = world.store.snapshot(&service()).expect("listed");
     assert_eq!(snapshot.custom_id(&key), None);
 }
+
+#[test]
+fn a_client_with_many_services_leaves_by_parts() {
+    let mut world = World::new();
+    let client = world.connection();
+    let count = 2 * super::super::RETIRED_AT_ONCE + 5;
+    for n in 0..count {
+        let key = ServiceKey::new("public", "G", format!("s{n}"));
+        let publication = Publication::one(instance("10.0.0.1"), None);
+        let published = world.store.publish(client, &key, publication, world.now);
+        assert_eq!(published, Ok(()));
+    }
+    let mut parts = 1;
+    while world.store.retire(client, world.now) {
+        parts += 1;
+    }
+    assert_eq!(parts, 3);
+    let counts = world.store.counts();
+    assert_eq!((counts.connections, counts.published_instances), (0, 0));
+    assert!(!world.store.retire(client, world.now));
+}
