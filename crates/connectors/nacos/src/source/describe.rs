@@ -12,6 +12,9 @@ impl Reader {
     /// Tries out what is permitted where it was read last, or in `public`.
     pub(super) async fn describe(&self) -> Result<SourceReport, Failure> {
         let server = self.cluster.negotiate().await?.negotiated;
+        if let Some(failure) = self.lacks_upgrade_ops(&server) {
+            return Err(failure);
+        }
         let sample = self.memory.lock().sample.clone();
         let namespace = sample.unwrap_or_else(NamespaceId::public);
         let config = self.cluster.config();

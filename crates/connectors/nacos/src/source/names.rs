@@ -210,13 +210,8 @@ impl Reader {
         reach: &Reach,
         plot: &Plot,
     ) -> Result<Vec<ServiceKey>, NoNames> {
-        if server.features.upgrade_ops == Support::No {
-            let doing = format!(
-                "{}: use `list_api: upgrade-ops`, which Nacos {} does not have (2.0.2 to 2.1.2 do)",
-                self.cluster.endpoint(),
-                server.known
-            );
-            return Err(NoNames::Failed(Failure::new(Class::Fatal, doing)));
+        if let Some(failure) = self.lacks_upgrade_ops(server) {
+            return Err(NoNames::Failed(failure));
         }
         let namespace = &plot.namespace;
         let groups = match &plot.groups {
@@ -232,6 +227,19 @@ impl Reader {
             );
         }
         Ok(names)
+    }
+
+    /// Why `list_api` cannot be as it is configured, if it cannot.
+    pub(super) fn lacks_upgrade_ops(&self, server: &Negotiated) -> Option<Failure> {
+        let wanted = self.cluster.config().list_api == ListApi::UpgradeOps;
+        (wanted && server.features.upgrade_ops == Support::No).then(|| {
+            let doing = format!(
+                "{}: use `list_api: upgrade-ops`, which 2.0.2 to 2.1.2 have and Nacos {} does not",
+                self.cluster.endpoint(),
+                server.known
+            );
+            Failure::new(Class::Fatal, doing)
+        })
     }
 
     /// The upgrade API lists one group at a time and tells of none.

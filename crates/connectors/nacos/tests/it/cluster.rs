@@ -71,5 +71,8 @@ async fn the_death_of_a_member_is_not_seen() -> anyhow::Result<()> {
     }
     assert!(subscriber.always().contains("10.0.0.1:80"), "never gone");
     target.close(Ending::Stop).await;
+    for member in cluster.members() {
+        member.kill().await?;
+    }
     Ok(())
 }

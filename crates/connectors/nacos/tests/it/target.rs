@@ -7,7 +7,7 @@ use syncline_contract::{Class, Ending, Hold, Purpose, Source, Target};
 use syncline_model::{Identity, Instance, Metadata, Port, Seen, ServiceKey, Weight};
 use syncline_nacos::message::Instance as Shown;
 use syncline_testkit::nacos::{RealNacos, Version, fresh_name};
-use syncline_testkit::run::require_real_servers;
+use syncline_testkit::run::{Tier, in_tier, require_real_servers};
 use syncline_testkit::{eventually, eventually_some};
 
 use super::place::{Place, at, set, write};
@@ -286,6 +286,30 @@ async fn a_connection_takes_over_from_beats() -> anyhow::Result<()> {
         connection.close(Ending::Stop).await;
         subscriber.sees("none", <[Shown]>::is_empty).await;
     }
+    Ok(())
+}
+
+/// A set that is too large for one request goes in two, over two connections.
+#[tokio::test]
+async fn a_very_large_service_is_held_in_parts() -> anyhow::Result<()> {
+    if !in_tier(Tier::All) || !require_real_servers() {
+        return Ok(());
+    }
+    let place = Place::new(RealNacos::shared(Version::V2_2_4).await?);
+    let service = place.service(0, "PAY", "orders");
+    let target = place.target(HoldMode::Connection);
+    let source = place.source();
+    let all: Vec<Instance> = (0..21_000_u32)
+        .map(|n| instance(&format!("10.{}.{}.{}", n >> 16, (n >> 8) & 255, n & 255)))
+        .collect();
+    for count in [21_000, 19_000, 21_000, 0] {
+        target.apply(write(&service, all[..count].to_vec())).await?;
+        eventually(PATIENCE, || async {
+            set(&source.read(&service, Purpose::Refresh).await).len() == count
+        })
+        .await;
+    }
+    target.close(Ending::Remove).await;
     Ok(())
 }
 

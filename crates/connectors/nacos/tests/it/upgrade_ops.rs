@@ -88,7 +88,9 @@ async fn a_server_without_it_is_a_failure() -> anyhow::Result<()> {
         return Ok(());
     }
     let place = Place::new(RealNacos::shared(Version::V2_2_4).await?);
-    let all = Everything::of(&source(place.nacos), &[place.groups(&["A"])]).await;
+    let source = source(place.nacos);
+    assert!(source.describe().await.is_err());
+    let all = Everything::of(&source, &[place.groups(&["A"])]).await;
     let Coverage::Failed(why) = &all.areas[0].coverage else {
         panic!("{:?}", all.areas)
     };
