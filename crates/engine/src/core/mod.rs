@@ -10,6 +10,8 @@
 //! * a [`link`] turns that into accepted sets, one service at a time: what is
 //!   dirty is planned when its turn comes, and nothing is written twice at once.
 
+mod arrivals;
+mod draft;
 mod event;
 mod link;
 mod preview;

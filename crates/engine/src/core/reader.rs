@@ -1,14 +1,15 @@
 //! What is known of one registry: a view per service, and what is being done
 //! to know it better.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use syncline_contract::{Area, Coverage, ListEnd, Purpose, Rejected};
 use syncline_model::merge::{merge, replace};
 use syncline_model::{Instance, InstanceKey, Moment, ServiceKey, ServiceSet, Truth, View};
-use xxhash_rust::xxh3::xxh3_64_with_seed;
+
+use super::arrivals::Arrivals;
 
 /// The wait before a failed read or list is tried again, doubled each time.
 const FIRST_RETRY: Duration = Duration::from_secs(1);
@@ -19,9 +20,6 @@ const LAST_RETRY: Duration = Duration::from_secs(30);
 #[derive(Debug, Default)]
 pub(super) struct Reader {
     services: BTreeMap<ServiceKey, Known>,
-    /// How many instances answer at each address, by a hash of it: for telling
-    /// whether what left one service is shown under another.
-    addresses: HashMap<u64, u32>,
     /// Which instances came to a service lately, since the first list: only
     /// what came may have moved there.
     arrivals: Arrivals,
@@ -157,7 +155,6 @@ impl Known {
 impl Reader {
     /// What the store knew of a service.
     pub(super) fn remember(&mut self, service: ServiceKey, set: Arc<ServiceSet>) {
-        self.count_addresses(&ServiceSet::empty(), &set);
         self.services.insert(service, Known::unseen(set));
     }
 
@@ -252,7 +249,7 @@ impl Reader {
             known.show(truth, merged.set)
         };
         let after = Arc::clone(&known.last);
-        self.note_looked(service, &before, &after, now);
+        self.note_arrivals(service, &before, &after, now);
         Looked {
             changed,
             read,
@@ -299,7 +296,7 @@ impl Reader {
             looked.retry = None;
         }
         let after = Arc::clone(&known.last);
-        self.note_looked(service, &before, &after, now);
+        self.note_arrivals(service, &before, &after, now);
         looked
     }
 
@@ -336,48 +333,24 @@ impl Reader {
                     .any(|i| i.key.same_address(key))
             })
         };
-        self.addresses.contains_key(&address_hash(key))
-            && self
-                .arrivals
-                .at(address_hash(key), now)
-                .any(|service| !left.contains(service) && shows(service))
+        self.arrivals
+            .at(key, now)
+            .any(|service| !left.contains(service) && shows(service))
     }
 
-    fn note_looked(
+    fn note_arrivals(
         &mut self,
         service: &ServiceKey,
         before: &Arc<ServiceSet>,
         after: &Arc<ServiceSet>,
         now: Moment,
     ) {
-        if Arc::ptr_eq(before, after) {
+        if Arc::ptr_eq(before, after) || !self.listed {
             return;
         }
-        self.count_addresses(before, after);
-        if self.listed {
-            let came = |i: &&Instance| before.get(&i.key).is_empty();
-            for instance in after.instances().iter().filter(came) {
-                let hash = address_hash(&instance.key);
-                self.arrivals.came(hash, service.clone(), now);
-            }
-        }
-    }
-
-    fn count_addresses(&mut self, before: &Arc<ServiceSet>, after: &Arc<ServiceSet>) {
-        for instance in after.instances() {
-            *self
-                .addresses
-                .entry(address_hash(&instance.key))
-                .or_insert(0) += 1;
-        }
-        for instance in before.instances() {
-            let hash = address_hash(&instance.key);
-            if let Some(count) = self.addresses.get_mut(&hash) {
-                *count -= 1;
-                if *count == 0 {
-                    self.addresses.remove(&hash);
-                }
-            }
+        let came = |i: &&Instance| before.get(&i.key).is_empty();
+        for instance in after.instances().iter().filter(came) {
+            self.arrivals.came(&instance.key, service, now);
         }
     }
 
@@ -446,49 +419,7 @@ impl Reader {
 
     /// Drops a service that is gone and that nobody needs any more.
     pub(super) fn forget(&mut self, service: &ServiceKey) {
-        if let Some(known) = self.services.remove(service) {
-            self.count_addresses(&known.last, &ServiceSet::empty());
-        }
-    }
-}
-
-/// How long an arrival can prove a move: as long as the guard's windows.
-const ARRIVED_LATELY: Duration = Duration::from_secs(300);
-
-/// Which addresses came to which service lately.
-#[derive(Debug, Default)]
-struct Arrivals {
-    by_address: HashMap<u64, Vec<(Moment, ServiceKey)>>,
-    in_order: VecDeque<(Moment, u64)>,
-}
-
-impl Arrivals {
-    fn came(&mut self, address: u64, service: ServiceKey, now: Moment) {
-        while let Some((at, old)) = self.in_order.front().copied()
-            && now.since(at) > ARRIVED_LATELY
-        {
-            self.in_order.pop_front();
-            if let Some(arrivals) = self.by_address.get_mut(&old) {
-                arrivals.retain(|(at, _)| now.since(*at) <= ARRIVED_LATELY);
-                if arrivals.is_empty() {
-                    self.by_address.remove(&old);
-                }
-            }
-        }
-        self.in_order.push_back((now, address));
-        self.by_address
-            .entry(address)
-            .or_default()
-            .push((now, service));
-    }
-
-    fn at(&self, address: u64, now: Moment) -> impl Iterator<Item = &ServiceKey> {
-        self.by_address
-            .get(&address)
-            .into_iter()
-            .flatten()
-            .filter(move |(at, _)| now.since(*at) <= ARRIVED_LATELY)
-            .map(|(_, service)| service)
+        self.services.remove(service);
     }
 }
 
@@ -523,10 +454,6 @@ fn with_rejected(
     Arc::new(ServiceSet::new(
         seen.instances().iter().chain(kept).cloned().collect(),
     ))
-}
-
-fn address_hash(key: &InstanceKey) -> u64 {
-    xxh3_64_with_seed(key.host.as_str().as_bytes(), u64::from(key.port.get()))
 }
 
 fn proves_absence(area: &Area, service: &ServiceKey) -> bool {

@@ -1,19 +1,15 @@
-//! From a dirty service to a confirmed write: plan, guard, store, apply.
+//! From a dirty service to a confirmed write: plan, store, apply.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use syncline_contract::Write;
-use syncline_model::desire::Finding;
-use syncline_model::guard::{Guard, HoldId, Look, Offer, Verdict};
-use syncline_model::ownership::Path;
-use syncline_model::plan::{self, Change, Inputs, Losses, Natives, Plan};
-use syncline_model::{
-    Instance, InstanceKey, LinkName, Moment, ServiceKey, ServiceSet, Truth, View,
-};
+use syncline_model::guard::{HoldId, Verdict};
+use syncline_model::plan::{self, Change, Plan};
+use syncline_model::{Instance, LinkName, Moment, ServiceKey, ServiceSet, Truth};
 
+use super::draft::Decision;
 use super::link::{Link, LinkRules, LinkService, Writing};
-use super::status::Problem;
 use super::timers::Timer;
 use super::{Core, Effect, Happening, Line, Persist, WriteError};
 
@@ -23,39 +19,6 @@ const FIRST_RETRY: Duration = Duration::from_millis(500);
 const LAST_RETRY: Duration = Duration::from_secs(60);
 /// The least wait after a write that will fail again unless something changes.
 const HOPELESS_RETRY: Duration = Duration::from_secs(30);
-
-/// What would be done for a service, before the guard has judged it.
-pub(super) struct Draft {
-    passing: Plan,
-    /// The same with losses held; none where there are none.
-    held: Option<Plan>,
-    left_out: Vec<Problem>,
-    look: Look,
-    offer: Offer,
-}
-
-/// What is done for a service.
-pub(super) struct Decision {
-    pub(super) plan: Plan,
-    pub(super) left_out: Vec<Problem>,
-    pub(super) verdict: Verdict,
-}
-
-impl Draft {
-    /// Lets the guard judge.
-    pub(super) fn judged(self, service: &ServiceKey, guard: &mut Guard) -> Decision {
-        let verdict = guard.judge(&self.look, service, &self.offer);
-        let plan = match (&verdict, self.held) {
-            (Verdict::Hold(_), Some(held)) => held,
-            _ => self.passing,
-        };
-        Decision {
-            plan,
-            left_out: self.left_out,
-            verdict,
-        }
-    }
-}
 
 impl Core {
     /// Plans every dirty service that can be planned now.
@@ -161,119 +124,6 @@ impl Core {
             });
             self.apply(name, service, held, Arc::from([]));
         }
-    }
-
-    /// Plans one service; `None` while nothing is known of what should be there.
-    pub(super) fn draft(&self, now: Moment, link: &Link, service: &ServiceKey) -> Option<Draft> {
-        let state = link.service(service)?;
-        let wanted = self.wanted(link, state, service)?;
-        let natives = self.natives(link, service);
-        let plan = |losses| {
-            plan::plan(&Inputs {
-                desired: &wanted.view,
-                held: &state.held,
-                natives: &natives,
-                missing: &state.missing,
-                identity: link.identity(),
-                policy: link.rules.removal,
-                unavailable: link.unavailable(),
-                losses,
-                now,
-            })
-        };
-        let passing = plan(Losses::Pass);
-        let loses = passing.changes.iter().any(Change::loses_use);
-        let has = u32::try_from(state.held.in_use()).unwrap_or(u32::MAX);
-        let source = &self.readers[&link.rules.from];
-        // Under a mapping the address at the target says nothing of the source.
-        let comparable = link.rules.rules.mapping.is_identity();
-        let moved = |key: &InstanceKey| comparable && source.moved(&state.from, key, now);
-        Some(Draft {
-            offer: Offer::of_plan(has, &passing, moved),
-            look: Look {
-                now,
-                seen: wanted.seen_at,
-                link_in_use: link.in_use(),
-            },
-            held: loses.then(|| plan(Losses::Held)),
-            passing,
-            left_out: wanted.left_out,
-        })
-    }
-
-    /// What should be at the target, in its terms.
-    fn wanted(&self, link: &Link, state: &LinkService, service: &ServiceKey) -> Option<Wanted> {
-        let reader = &self.readers[&link.rules.from];
-        let rules = &link.rules.rules;
-        if state.from.is_empty() {
-            return Some(Wanted {
-                view: link.nothing_there()?,
-                seen_at: reader.complete_at,
-                left_out: Vec::new(),
-            });
-        }
-        let mut views = Vec::with_capacity(state.from.len());
-        let mut left_out = Vec::new();
-        let mut seen_at = None;
-        for source in &state.from {
-            let known = reader.get(source)?;
-            let remembered = |shown: &Instance| self.remembered_path(link, source, shown);
-            let desired = rules.desire(source, &known.shown()?, remembered);
-            left_out.extend(desired.findings);
-            views.push(desired.view);
-            seen_at = Some(seen_at.map_or(known.seen_at, |at| known.seen_at.min(at)));
-        }
-        let (view, collisions) = rules.merge(View::together(views)?, link.identity());
-        left_out.extend(collisions);
-        Some(Wanted {
-            seen_at: view.complete().and(seen_at.flatten()),
-            view,
-            left_out: left_out
-                .into_iter()
-                .map(|finding| problem(service, finding))
-                .collect(),
-        })
-    }
-
-    /// The way of a copy whose own mark was stripped: what one of our links
-    /// wrote there is never taken for native.
-    fn remembered_path(&self, link: &Link, service: &ServiceKey, shown: &Instance) -> Option<Path> {
-        self.links
-            .values()
-            .filter(|other| other.rules.to == link.rules.from)
-            .find_map(|other| {
-                let written = other.service(service)?.wrote(shown)?;
-                let marking = other.rules.rules.marking.as_ref()?;
-                Some(marking.path_of_written(service, written))
-            })
-    }
-
-    /// Who registers natively at the target: whatever stands there and is not
-    /// ours, by its mark or by the ledger.
-    fn natives(&self, link: &Link, service: &ServiceKey) -> Natives {
-        if !link.rules.target_is_read {
-            return Natives::new();
-        }
-        let Some(known) = self.readers[&link.rules.to].get(service) else {
-            return Natives::new();
-        };
-        let marking = link.rules.rules.marking.as_ref();
-        let ours = |instance: &Instance| {
-            let written = self
-                .links
-                .values()
-                .filter(|other| other.rules.to == link.rules.to)
-                .filter_map(|other| other.service(service))
-                .any(|state| state.wrote(instance).is_some());
-            written || marking.is_some_and(|marking| marking.is_ours(service, instance))
-        };
-        known
-            .last
-            .instances()
-            .iter()
-            .filter(|instance| !ours(instance))
-            .map(|native| (native.key.host.clone(), native.key.port))
-            .collect()
     }
 
     fn carry_out(
@@ -626,14 +476,6 @@ impl Core {
     }
 }
 
-/// What should be at a target for one service.
-struct Wanted {
-    view: View,
-    /// When the complete view behind it was seen.
-    seen_at: Option<Moment>,
-    left_out: Vec<Problem>,
-}
-
 fn intent(rules: &LinkRules, truth: Option<Truth>, service: &ServiceKey, change: &Change) -> Line {
     let detail = match change {
         Change::Add(_) => String::new(),
@@ -655,14 +497,6 @@ fn intent(rules: &LinkRules, truth: Option<Truth>, service: &ServiceKey, change:
 fn going(held: &ServiceSet, accepted: &ServiceSet) -> Vec<Instance> {
     let goes = |instance: &&Instance| accepted.get(&instance.key).is_empty();
     held.instances().iter().filter(goes).cloned().collect()
-}
-
-fn problem(service: &ServiceKey, finding: Finding) -> Problem {
-    Problem {
-        service: service.clone(),
-        instance: finding.instance,
-        what: finding.why,
-    }
 }
 
 /// Full jitter without a random number: links and services spread by their
