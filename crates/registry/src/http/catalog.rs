@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use regex::Regex;
 use serde::Serialize;
 use syncline_model::{ClusterName, Instance, ServiceKey};
 
 use super::Site;
 use super::failure::Failure;
 use super::params::Params;
+use super::pattern::Pattern;
 use super::service;
 use crate::page::page;
 use crate::registry::Registry;
@@ -61,16 +61,20 @@ fn int_parameter(params: &Params, name: &str) -> Result<i64, Failure> {
 
 /// The services of a namespace whose name and group match the patterns.
 fn matching(registry: &Registry, params: &Params) -> Result<Vec<ServiceKey>, Failure> {
-    let pattern = |name| params.get(name).map(service::pattern).transpose();
-    let names: Option<Regex> = pattern("serviceNameParam")?;
-    let groups: Option<Regex> = pattern("groupNameParam")?;
-    let wanted = |service: &ServiceKey| {
-        let name = |pattern: &Regex| pattern.is_match(service.name.as_str());
-        let group = |pattern: &Regex| pattern.is_match(service.group.as_str());
-        names.as_ref().is_none_or(name) && groups.as_ref().is_none_or(group)
+    let pattern = |name| params.get(name).map(Pattern::parse).transpose();
+    let names = pattern("serviceNameParam")?;
+    let groups = pattern("groupNameParam")?;
+    let finds = |pattern: &Option<Pattern>, text: &str| match pattern {
+        Some(pattern) => pattern.finds(text),
+        None => Ok(true),
     };
-    let services = registry.services(&params.namespace());
-    Ok(services.filter(wanted).collect())
+    let mut found = Vec::new();
+    for service in registry.services(&params.namespace()) {
+        if finds(&names, service.name.as_str())? && finds(&groups, service.group.as_str())? {
+            found.push(service);
+        }
+    }
+    Ok(found)
 }
 
 fn having_instances(registry: &Registry, services: Vec<ServiceKey>) -> Vec<ServiceKey> {

@@ -12,10 +12,14 @@
 //!   Nacos fills with the whole list when it is shorter than a page;
 //! * lists are in order of their names;
 //! * a `GET` that depends on a change shows it at once, not after 500 ms;
-//! * label selectors, snowflake instance ids, health checks, UDP push, login,
-//!   and operator pages other than `metrics` are missing. What is missing is
-//!   answered as an unknown route: 501 under `/v1/ns`, else 404, which is also
-//!   what makes clients go on without logging in.
+//! * batch metadata, label selectors, snowflake instance ids, health checks,
+//!   UDP push, login, the pages about clients and subscribers, and operator
+//!   pages other than `metrics` are missing. What is missing is answered as an
+//!   unknown route: 501 under `/v1/ns`, else 404, which is also what makes
+//!   clients go on without logging in.
+//!
+//! `recorded/differences.rs` names every answer of a recorded server that
+//! differs, and a test compares all others.
 
 mod catalog;
 mod cluster;
@@ -23,6 +27,7 @@ mod console;
 mod failure;
 mod instance;
 mod params;
+mod pattern;
 mod service;
 mod v2;
 

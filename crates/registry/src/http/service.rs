@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use regex::Regex;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use syncline_model::{ClusterName, GroupName, NamespaceId, ServiceKey};
@@ -13,13 +12,11 @@ use syncline_model::{ClusterName, GroupName, NamespaceId, ServiceKey};
 use super::Site;
 use super::failure::{Failure, ok};
 use super::params::Params;
+use super::pattern::Pattern;
 use crate::page::page;
 use crate::registry::Registry;
 use crate::store::{Kind, Names, Snapshot};
 use crate::wire::ShownMetadata;
-
-/// The largest program that a name pattern may become.
-const PATTERN_BYTES: usize = 1 << 20;
 
 /// 2.2.1 to 3.1 give names under this key, where others say `services`.
 const NAMES_KEY: &str = "META-INF/services";
@@ -135,7 +132,7 @@ pub(super) async fn list(State(site): State<Site>, params: Params) -> Result<Res
 }
 
 pub(super) async fn names(State(site): State<Site>, params: Params) -> Result<Response, Failure> {
-    let pattern = params.get("expr").map(pattern).transpose()?;
+    let pattern = params.get("expr").map(Pattern::parse).transpose()?;
     let registry = &site.registry;
     let namespaces = match params.get("namespaceId") {
         Some(namespace) => vec![NamespaceId::from(namespace)],
@@ -144,25 +141,19 @@ pub(super) async fn names(State(site): State<Site>, params: Params) -> Result<Re
     let mut count = 0;
     let mut found = BTreeMap::new();
     for namespace in namespaces {
-        let grouped = registry.services(&namespace).filter_map(|service| {
-            let matches = |pattern: &Regex| pattern.is_match(service.name.as_str());
-            let wanted = pattern.as_ref().is_none_or(matches);
-            wanted.then(|| service.grouped())
-        });
-        let grouped: Vec<String> = grouped.collect();
+        let mut grouped = Vec::new();
+        for service in registry.services(&namespace) {
+            let wanted = match &pattern {
+                Some(pattern) => pattern.finds(service.name.as_str())?,
+                None => true,
+            };
+            grouped.extend(wanted.then(|| service.grouped()));
+        }
         count += grouped.len();
         found.insert(namespace.as_str().to_owned(), grouped);
     }
     let body = serde_json::json!({ NAMES_KEY: found, "count": count });
     Ok(Json(body).into_response())
-}
-
-/// A pattern that may match anywhere in a name.
-pub(super) fn pattern(text: &str) -> Result<Regex, Failure> {
-    regex::RegexBuilder::new(text)
-        .size_limit(PATTERN_BYTES)
-        .build()
-        .map_err(Failure::unreadable)
 }
 
 /// The clusters of a service's instances, with the checkers set for them.
