@@ -16,6 +16,8 @@ pub(crate) fn run() -> anyhow::Result<u32> {
                 "clippy",
                 "--workspace",
                 "--all-targets",
+                "--features",
+                "xtask/bench",
                 "--",
                 "-D",
                 "warnings",

@@ -4,12 +4,15 @@
 //! * `cargo xtask lint`: tidy, format, clippy, rustdoc, dependencies
 //! * `cargo xtask ci`: both, as CI runs them
 //! * `cargo xtask tidy`: the rules of the repository that no other tool knows
+//! * `cargo xtask bench`: the measurements of `docs/benchmarks.md`
 //!
-//! Chores know the rooms by what `cargo metadata` says of them; no room is linked in here.
+//! Chores know the rooms by what `cargo metadata` says of them; no room is linked in here. The
+//! measurements, which need rooms, are a program of their own under `bench/`.
 
 // A chore's output is what it is for.
 #![allow(clippy::print_stdout)]
 
+mod bench;
 mod lint;
 mod metadata;
 mod rooms;
@@ -38,6 +41,9 @@ enum Chore {
     Ci(test::Options),
     /// The rules of the repository: arrows between rooms, sizes, names, links, licences
     Tidy,
+    /// Measure, side by side with bare clients: `cargo xtask bench --help`
+    #[command(disable_help_flag = true)]
+    Bench(bench::Options),
 }
 
 fn main() -> ExitCode {
@@ -58,6 +64,7 @@ fn run(chore: Chore) -> anyhow::Result<bool> {
         Chore::Lint => Ok(lint::run()? == 0),
         Chore::Ci(options) => ci(options),
         Chore::Tidy => tidy::run(),
+        Chore::Bench(options) => bench::run(&options),
     }
 }
 

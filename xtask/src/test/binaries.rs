@@ -43,6 +43,9 @@ pub(super) fn build(rooms: &[&Package]) -> anyhow::Result<Option<Vec<Program>>> 
     ]);
     for room in rooms {
         command.args(["-p", &room.name]);
+        if room.name == "xtask" {
+            command.args(["--features", "xtask/bench"]);
+        }
     }
     let mut cargo = command
         .stdout(Stdio::piped())

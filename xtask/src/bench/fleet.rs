@@ -1,0 +1,168 @@
+//! The services that are measured: deterministic, so that any two runs do the same work.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use syncline_nacos::grpc::ServiceRef;
+use syncline_nacos::message::Instance;
+
+/// Where all services of a measurement are.
+pub(crate) const NAMESPACE: &str = "public";
+/// The group of all services of a measurement.
+pub(crate) const GROUP: &str = "DEFAULT_GROUP";
+
+/// The metadata key that tells two states of an instance apart; one of five.
+const REVISION: &str = "revision";
+
+/// The port of a service's first instance.
+const FIRST_PORT: i64 = 20_000;
+
+/// How services of a fleet are called. Fleets that meet at one server have different prefixes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Names(pub(crate) &'static str);
+
+impl Names {
+    /// The service of a number.
+    pub(crate) fn service(self, number: u32) -> ServiceRef {
+        ServiceRef::new(NAMESPACE, GROUP, self.name(number))
+    }
+
+    /// The number of a service, if it is one of these.
+    pub(crate) fn number(self, name: &str) -> Option<u32> {
+        let digits = name.strip_prefix(self.0)?.strip_prefix('-')?;
+        digits.parse().ok()
+    }
+
+    fn name(self, number: u32) -> Arc<str> {
+        format!("{}-{number:06}", self.0).into()
+    }
+}
+
+/// Services with their instances, and what should be seen of each. An instance is its place in its service, and a
+/// revision that grows with every change.
+#[derive(Debug)]
+pub(crate) struct Fleet {
+    pub(crate) names: Names,
+    services: Vec<Vec<u64>>,
+}
+
+impl Fleet {
+    /// So many services of so many instances each, all at revision 0.
+    pub(crate) fn new(prefix: &'static str, services: u32, instances: u32) -> Self {
+        let service = vec![0; instances as usize];
+        Self {
+            names: Names(prefix),
+            services: vec![service; services as usize],
+        }
+    }
+
+    /// How many services there are.
+    pub(crate) fn len(&self) -> u32 {
+        u32::try_from(self.services.len()).unwrap_or(u32::MAX)
+    }
+
+    /// How many instances all services have together.
+    pub(crate) fn instances(&self) -> usize {
+        self.services.iter().map(Vec::len).sum()
+    }
+
+    /// How many instances one service has.
+    pub(crate) fn instances_of(&self, service: u32) -> usize {
+        self.services[service as usize].len()
+    }
+
+    /// All instances of a service.
+    pub(crate) fn set(&self, service: u32) -> Vec<Instance> {
+        self.part(service, 0..self.instances_of(service))
+    }
+
+    /// Some of the instances of a service, by their places.
+    pub(crate) fn part(&self, service: u32, places: std::ops::Range<usize>) -> Vec<Instance> {
+        let revisions = &self.services[service as usize][places.clone()];
+        places
+            .zip(revisions)
+            .map(|(place, &revision)| instance(service, place, revision))
+            .collect()
+    }
+
+    /// Changes the metadata of an instance.
+    pub(crate) fn change(&mut self, service: u32, place: usize, revision: u64) {
+        self.services[service as usize][place] = revision;
+    }
+
+    /// Adds an instance behind the others; its place.
+    pub(crate) fn add(&mut self, service: u32, revision: u64) -> usize {
+        let instances = &mut self.services[service as usize];
+        instances.push(revision);
+        instances.len() - 1
+    }
+
+    /// Removes the last instance; its place.
+    pub(crate) fn remove(&mut self, service: u32) -> usize {
+        let instances = &mut self.services[service as usize];
+        instances.pop();
+        instances.len()
+    }
+}
+
+/// The port of the instance at a place.
+pub(crate) fn port(place: usize) -> i64 {
+    FIRST_PORT + place as i64
+}
+
+/// The revision that an instance shows.
+pub(crate) fn revision(instance: &Instance) -> Option<u64> {
+    instance.metadata.get(REVISION)?.parse().ok()
+}
+
+fn instance(service: u32, place: usize, revision: u64) -> Instance {
+    let [_, a, b, c] = service.to_be_bytes();
+    let zone = char::from(b'a' + (place % 3) as u8);
+    let metadata = [
+        ("app.version", "3.14.1".to_owned()),
+        ("env", "production".to_owned()),
+        ("protocol", "dubbo".to_owned()),
+        ("zone", format!("cn-hangzhou-{zone}")),
+        (REVISION, revision.to_string()),
+    ];
+    let metadata = metadata.map(|(key, value)| (key.to_owned(), value));
+    Instance {
+        ip: format!("10.{a}.{b}.{c}"),
+        port: port(place),
+        cluster_name: "DEFAULT".to_owned(),
+        metadata: BTreeMap::from(metadata),
+        ..Instance::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_lead_back_to_numbers() {
+        let names = Names("bench");
+        assert_eq!(
+            names.number(&names.service(1_234_567).name),
+            Some(1_234_567)
+        );
+        assert_eq!(names.number("benches-000001"), None);
+        assert_eq!(Names("floor").number("bench-000001"), None);
+    }
+
+    #[test]
+    fn what_changed_is_what_should_be_seen() {
+        let mut fleet = Fleet::new("t", 2, 3);
+        fleet.change(1, 2, 7);
+        assert_eq!(fleet.add(0, 8), 3);
+        assert_eq!(fleet.remove(1), 2);
+        let revisions = |set: Vec<Instance>| set.iter().map(revision).collect::<Vec<_>>();
+        assert_eq!(
+            revisions(fleet.set(0)),
+            [Some(0), Some(0), Some(0), Some(8)]
+        );
+        assert_eq!(revisions(fleet.set(1)), [Some(0), Some(0)]);
+        assert_eq!(fleet.instances(), 6);
+        assert_eq!(fleet.part(0, 3..4)[0].port, port(3));
+    }
+}
