@@ -84,7 +84,11 @@ fn link(status: engine::LinkStatus) -> api::Link {
 fn hold(hold: &Hold, held_for: Duration) -> api::Hold {
     let needs = match hold.needs {
         Needs::Views { more, over } => {
-            format!("{more} more complete views over {over:?}, or an approval")
+            let views = match more {
+                1 => "1 more complete view".to_owned(),
+                many => format!("{many} more complete views"),
+            };
+            format!("{views} over {} s, or an approval", over.as_secs().max(1))
         }
         Needs::Approval => "an approval, or the source shows them again".to_owned(),
         Needs::Reversal => "the source shows them again".to_owned(),

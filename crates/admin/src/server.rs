@@ -5,8 +5,10 @@ use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use axum::extract::{Path as UrlPath, Query, State};
+use axum::extract::{Path as UrlPath, Query, Request, State};
 use axum::http::StatusCode;
+use axum::http::header::{HOST, HeaderMap, ORIGIN};
+use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
@@ -96,10 +98,33 @@ pub async fn serve_tcp(
     let listener = TcpListener::bind(address)
         .await
         .map_err(|source| AdminError::Tcp { address, source })?;
-    axum::serve(listener, router(engine))
+    let router = router(engine).layer(from_fn(refuse_browsers));
+    axum::serve(listener, router)
         .with_graceful_shutdown(cancel.cancelled_owned())
         .await
         .map_err(AdminError::Serve)
+}
+
+/// Keeps web pages out: a page of another site can make a browser on this
+/// machine call us, with the page's origin, or under a name of its own that
+/// leads here.
+async fn refuse_browsers(request: Request, next: Next) -> Response {
+    if !is_local(request.headers()) {
+        let error = "this API answers local programs only, not web pages";
+        return refusal(StatusCode::FORBIDDEN, error);
+    }
+    next.run(request).await
+}
+
+fn is_local(headers: &HeaderMap) -> bool {
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok());
+    let local = host.is_some_and(|host| {
+        ["localhost", "127.0.0.1", "[::1]"].iter().any(|name| {
+            let port = host.strip_prefix(name);
+            port.is_some_and(|port| port.is_empty() || port.starts_with(':'))
+        })
+    });
+    local && !headers.contains_key(ORIGIN)
 }
 
 fn router(engine: EngineHandle) -> Router {
@@ -242,4 +267,39 @@ impl IntoResponse for Refused {
 fn refusal(status: StatusCode, error: &str) -> Response {
     let error = error.to_owned();
     (status, Json(api::Refusal { error })).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_of_other_sites_are_kept_out() {
+        let headers = |pairs: &[(&'static str, &'static str)]| -> HeaderMap {
+            let parsed = |(name, value): &(&'static str, &'static str)| {
+                (
+                    name.parse().expect("a name"),
+                    value.parse().expect("a value"),
+                )
+            };
+            pairs.iter().map(parsed).collect()
+        };
+        for (pairs, local) in [
+            (&[("host", "127.0.0.1:8849")][..], true),
+            (&[("host", "localhost")], true),
+            (&[("host", "[::1]:8849")], true),
+            (&[("host", "localhost.evil.example:8849")], false),
+            (&[("host", "evil.example")], false),
+            (
+                &[
+                    ("host", "127.0.0.1:8849"),
+                    ("origin", "http://evil.example"),
+                ],
+                false,
+            ),
+            (&[], false),
+        ] {
+            assert_eq!(is_local(&headers(pairs)), local, "{pairs:?}");
+        }
+    }
 }

@@ -6,7 +6,7 @@
 //! what this link gave the target before, who else stands there, and the
 //! policy for what went away.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -75,7 +75,7 @@ impl Change {
             }
             // A shadowed copy is replaced by the native itself.
             Self::Remove { instance, because } => {
-                instance.in_use() && *because != Removal::Shadowed
+                instance.in_use() && !matches!(because, Removal::Shadowed(_))
             }
         }
     }
@@ -87,7 +87,7 @@ pub enum Removal {
     /// A complete view does not show it.
     Absent(Absence),
     /// An application registers natively where our copy stands.
-    Shadowed,
+    Shadowed(Standing),
     /// It was kept for a while after it went away, and that is over.
     Expired(Absence),
 }
@@ -97,7 +97,7 @@ impl fmt::Display for Removal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Absent(proof) => write!(f, "gone from the source ({})", proof.truth()),
-            Self::Shadowed => f.write_str("registered natively at the target"),
+            Self::Shadowed(_) => f.write_str("registered natively at the target"),
             Self::Expired(proof) => write!(
                 f,
                 "unavailable for longer than expire_after ({})",
@@ -196,8 +196,20 @@ pub enum Losses {
 /// Since when instances have been gone, for grace and expiry.
 pub type Missing = BTreeMap<InstanceKey, Moment>;
 
-/// Host and port of what applications register natively at the target.
-pub type Natives = BTreeSet<(Host, Port)>;
+/// Host and port of what applications register natively at the target, and how
+/// that stands to a copy of ours.
+pub type Natives = BTreeMap<(Host, Port), Standing>;
+
+/// How a native stands to a copy of ours at the same address.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Standing {
+    /// Both are shown: ours has to be taken away.
+    Beside,
+    /// Only the native is shown: it took the place of ours (Nacos 2.x takes
+    /// HTTP registrations of one address for one), and whoever took ours away
+    /// would take the native's.
+    Instead,
+}
 
 /// What a plan for one service of one target is made from.
 #[derive(Debug)]
@@ -288,7 +300,7 @@ impl Planner<'_> {
 
     /// Decides on an instance that should be there.
     fn want(&mut self, wanted: &Instance) {
-        if self.is_native(&wanted.key) {
+        if self.native_at(&wanted.key).is_some() {
             self.shadowed.push(wanted.key.clone());
             return;
         }
@@ -329,10 +341,10 @@ impl Planner<'_> {
     /// Decides on an instance that this link gave the target and that is not
     /// wanted any more.
     fn part_with(&mut self, held: &Instance) {
-        if self.is_native(&held.key) {
+        if let Some(standing) = self.native_at(&held.key) {
             self.changes.push(Change::Remove {
                 instance: held.clone(),
-                because: Removal::Shadowed,
+                because: Removal::Shadowed(standing),
             });
             return;
         }
@@ -417,9 +429,12 @@ impl Planner<'_> {
         held.weight == Weight::ZERO && self.inputs.missing.contains_key(&held.key)
     }
 
-    fn is_native(&self, key: &InstanceKey) -> bool {
-        !self.inputs.natives.is_empty()
-            && self.inputs.natives.contains(&(key.host.clone(), key.port))
+    fn native_at(&self, key: &InstanceKey) -> Option<Standing> {
+        let natives = self.inputs.natives;
+        if natives.is_empty() {
+            return None;
+        }
+        natives.get(&(key.host.clone(), key.port)).copied()
     }
 
     fn wake_at(&mut self, moment: Moment) {

@@ -4,11 +4,12 @@
 use syncline_model::desire::Finding;
 use syncline_model::guard::{Guard, Look, Offer, Verdict};
 use syncline_model::ownership::Path;
-use syncline_model::plan::{self, Change, Inputs, Losses, Natives, Plan};
+use syncline_model::plan::{self, Change, Inputs, Losses, Natives, Plan, Standing};
 use syncline_model::{Instance, InstanceKey, Moment, ServiceKey, View};
 
 use super::Core;
 use super::link::{Link, LinkService};
+use super::reader::Known;
 use super::status::Problem;
 
 /// What would be done for a service, before the guard has judged it.
@@ -50,6 +51,10 @@ impl Core {
         let state = link.service(service)?;
         let wanted = self.wanted(link, state, service)?;
         let natives = self.natives(link, service);
+        if !natives.is_empty() && self.target_is_being_read(link, service) {
+            // What stood there before may be shown until the read has ended.
+            return None;
+        }
         let plan = |losses| {
             plan::plan(&Inputs {
                 desired: &wanted.view,
@@ -81,6 +86,12 @@ impl Core {
             passing,
             left_out: wanted.left_out,
         })
+    }
+
+    fn target_is_being_read(&self, link: &Link, service: &ServiceKey) -> bool {
+        self.readers[&link.rules.to]
+            .get(service)
+            .is_some_and(Known::is_being_read)
     }
 
     /// What should be at the target, in its terms.
@@ -149,12 +160,21 @@ impl Core {
                 .any(|state| state.wrote(instance).is_some());
             written || marking.is_some_and(|marking| marking.is_ours(service, instance))
         };
-        known
-            .last
-            .instances()
-            .iter()
-            .filter(|instance| !ours(instance))
-            .map(|native| (native.key.host.clone(), native.key.port))
+        let (mine, natives): (Vec<&Instance>, Vec<&Instance>) =
+            known.last.instances().iter().partition(|i| ours(i));
+        let standing = |native: &Instance| {
+            let beside = mine.iter().any(|copy| copy.key.same_address(&native.key));
+            match beside {
+                true => Standing::Beside,
+                false => Standing::Instead,
+            }
+        };
+        natives
+            .into_iter()
+            .map(|native| {
+                let address = (native.key.host.clone(), native.key.port);
+                (address, standing(native))
+            })
             .collect()
     }
 }

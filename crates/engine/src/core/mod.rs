@@ -26,6 +26,7 @@ pub use preview::{LinkPreview, ServicePreview};
 pub use status::{EndpointStatus, HoldStatus, LinkState, LinkStatus, Problem, Status};
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use syncline_contract::{ListEnd, Listed, Observation, Purpose, Rejected};
 use syncline_model::{EndpointName, LinkName, Moment, ServiceKey, View};
@@ -33,6 +34,9 @@ use syncline_model::{EndpointName, LinkName, Moment, ServiceKey, View};
 use link::Link;
 use reader::{Looked, Reader};
 use timers::{Timer, Timers};
+
+/// The wait before a registry that shows a sign of life is listed again.
+const LIST_AGAIN: Duration = Duration::from_secs(1);
 
 /// The engine's state.
 #[derive(Debug)]
@@ -199,6 +203,10 @@ impl Core {
                 view,
                 rejected,
             } => {
+                if reader.lives() {
+                    self.timers
+                        .set(Timer::List(endpoint.clone()), now + LIST_AGAIN);
+                }
                 let looked = reader.look(&service, view, rejected, false, now);
                 self.looked(now, endpoint, &service, looked);
             }
@@ -208,6 +216,7 @@ impl Core {
             }
             Observation::LookAtAll => self.want_list(endpoint),
             Observation::Up => {
+                reader.lives();
                 if reader.down.take().is_some() {
                     self.tell_links(endpoint, Happening::SourceFound, "it answers again");
                     self.want_list(endpoint);
@@ -235,6 +244,12 @@ impl Core {
         reader.reads = reader.reads.saturating_sub(1);
         let looked = reader.read(service, view, rejected, now);
         self.looked(now, endpoint, service, looked);
+        for link in self.links.values().filter(|l| l.rules.to == *endpoint) {
+            if link.has(service) {
+                self.dirty
+                    .insert((link.rules.name.clone(), service.clone()));
+            }
+        }
         // A removal that the guard holds counts complete views, also those
         // that show what the one before showed.
         for link in self.links.values().filter(|l| l.rules.from == *endpoint) {

@@ -112,6 +112,11 @@ impl Known {
         }
     }
 
+    /// Whether a read of it is under way.
+    pub(super) fn is_being_read(&self) -> bool {
+        self.reading != Reading::Idle
+    }
+
     /// Takes over what was seen; whether that says anything new.
     fn show(&mut self, truth: Truth, set: Arc<ServiceSet>) -> bool {
         // A consumer's push may not lower what raw eyes told before: the set
@@ -176,8 +181,26 @@ impl Reader {
 
     /// Why the last list could not be read, where a part of it could not.
     pub(super) fn failing(&self) -> Option<&Arc<str>> {
-        let part = self.areas.iter().find(|area| failed(area))?;
-        part.coverage.doubt()
+        self.areas.iter().find_map(|area| match &area.coverage {
+            Coverage::Failed(why) => Some(why),
+            _ => None,
+        })
+    }
+
+    /// Why the area of a service is suspect. A service's view is no better than
+    /// its area's: what is missing from a namespace that vanished is not gone.
+    fn suspicion(&self, service: &ServiceKey) -> Option<Arc<str>> {
+        self.areas.iter().find_map(|area| match &area.coverage {
+            Coverage::Suspect(why) if area.holds(service) => Some(Arc::clone(why)),
+            _ => None,
+        })
+    }
+
+    /// The registry shows a sign of life: what failed before is worth another
+    /// look soon.
+    pub(super) fn lives(&mut self) -> bool {
+        self.list_failures = 0;
+        self.failing().is_some()
     }
 
     /// Asks for a list; true when it has to be started now.
@@ -265,8 +288,15 @@ impl Reader {
         rejected: Vec<Rejected>,
         now: Moment,
     ) -> Looked {
+        let suspicion = self.suspicion(service);
         let Some(known) = self.services.get_mut(service) else {
             return Looked::default();
+        };
+        let view = match (suspicion, view.complete()) {
+            (Some(why), Some((truth, seen))) if merge(&known.last, seen, truth).missing => {
+                view.doubted(why)
+            }
+            _ => view,
         };
         known.fresh = self.round;
         let before = Arc::clone(&known.last);

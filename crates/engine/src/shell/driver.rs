@@ -14,7 +14,7 @@ use super::rendering::{Debounce, Rendering};
 use super::storing::Storing;
 use super::writing::Writing;
 use super::{Clock, Control, Mode, Sink};
-use crate::core::{Core, Effect, Event};
+use crate::core::{Core, Effect, Event, Happening};
 
 /// How many events are stepped through before what they want on disk is handed
 /// over in one batch.
@@ -134,7 +134,12 @@ impl Driver {
                 }
             }
             Effect::Tell(line) => {
-                tracing::info!(link = %line.link, "{line}");
+                match line.happening {
+                    Happening::Held | Happening::Failed | Happening::SourceLost => {
+                        tracing::warn!(link = %line.link, "{line}");
+                    }
+                    _ => tracing::info!(link = %line.link, "{line}"),
+                }
                 if let Some(storing) = &mut self.storing {
                     storing.tell(*line);
                 }

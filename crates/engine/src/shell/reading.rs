@@ -22,6 +22,8 @@ use crate::core::Event;
 const READS_IN_FLIGHT: usize = 16;
 /// How many listed services wait for the core before the list waits too.
 const LISTED_AHEAD: usize = 256;
+/// How long the read of one service may take, whatever the connector does.
+const READ_WITHIN: Duration = Duration::from_secs(60);
 /// The wait before a watch that panicked is started again.
 const RESTART: Duration = Duration::from_secs(1);
 
@@ -129,11 +131,12 @@ impl Reading {
             let Ok(_permit) = this.reads.acquire().await else {
                 return;
             };
-            let read = this.source.read(&service, purpose);
-            let view = AssertUnwindSafe(read)
-                .catch_unwind()
-                .await
-                .unwrap_or_else(|_| View::Failed("the read panicked".into()));
+            let read = AssertUnwindSafe(this.source.read(&service, purpose)).catch_unwind();
+            let view = match tokio::time::timeout(READ_WITHIN, read).await {
+                Ok(Ok(view)) => view,
+                Ok(Err(_)) => View::Failed("the read panicked".into()),
+                Err(_) => View::Failed("no answer in time".into()),
+            };
             this.send(Event::Read {
                 endpoint: this.endpoint.clone(),
                 service,

@@ -118,7 +118,9 @@ mod tests {
 
     use super::*;
     use crate::instance::{Identity, Instance, Port, Seen, Weight};
-    use crate::plan::{Inputs, Losses, Missing, Natives, RemovalPolicy, UnavailableAs, plan};
+    use crate::plan::{
+        Inputs, Losses, Missing, Natives, RemovalPolicy, Standing, UnavailableAs, plan,
+    };
     use crate::service::ServiceSet;
     use crate::time::Moment;
     use crate::view::{Truth, View};
@@ -209,7 +211,8 @@ mod tests {
     #[test]
     fn yielding_to_a_native_is_no_loss() {
         let native = instance(1);
-        let natives = Natives::from([(native.key.host.clone(), native.key.port)]);
+        let natives =
+            Natives::from([((native.key.host.clone(), native.key.port), Standing::Beside)]);
         let offer = offer(vec![native.clone()], vec![native], natives, &[]);
         assert_eq!(
             (offer.has, offer.given, offer.lost),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 use syncline_model::plan::{
-    Inputs, Losses, Missing, Natives, Plan, Removal, RemovalPolicy, UnavailableAs, plan,
+    Inputs, Losses, Missing, Natives, Plan, Removal, RemovalPolicy, Standing, UnavailableAs, plan,
 };
 use syncline_model::{
     Change, Identity, Instance, InstanceKey, Metadata, Moment, Port, Seen, ServiceSet, Truth, View,
@@ -53,7 +53,7 @@ impl Case {
     }
 
     fn is_native(&self, key: &InstanceKey) -> bool {
-        self.natives.contains(&(key.host.clone(), key.port))
+        self.natives.contains_key(&(key.host.clone(), key.port))
     }
 }
 
@@ -152,7 +152,10 @@ fn cases() -> impl Strategy<Value = Case> {
                         .filter(|(_, since)| since % 3 == 0)
                         .map(|(i, since)| (i.key.clone(), at(since)))
                         .collect(),
-                    natives: natives.into_iter().map(|k| (k.host, k.port)).collect(),
+                    natives: natives
+                        .into_iter()
+                        .map(|k| ((k.host, k.port), Standing::Beside))
+                        .collect(),
                     desired,
                     held,
                     identity,
@@ -266,7 +269,7 @@ proptest! {
             let allowed = match change {
                 Change::Add(_) | Change::Update { .. } => true,
                 Change::MarkUnavailable { .. } => false,
-                Change::Remove { because, .. } => *because == Removal::Shadowed,
+                Change::Remove { because, .. } => matches!(because, Removal::Shadowed(_)),
             };
             prop_assert!(allowed, "{change:?}");
         }

@@ -51,11 +51,18 @@ impl RunArgs {
         };
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut hangup = signal(SignalKind::hangup())?;
         let daemon = Daemon::start(&config, options).await?;
         let watching = tokio::spawn(tell_progress(daemon.handle()));
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
+        loop {
+            tokio::select! {
+                _ = terminate.recv() => break,
+                _ = interrupt.recv() => break,
+                // A terminal that closed, or a reload that this version lacks.
+                _ = hangup.recv() => tracing::warn!(
+                    "SIGHUP changes nothing; restart to read the configuration again"
+                ),
+            }
         }
         watching.abort();
         tracing::info!("stopping; a second signal ends at once");

@@ -117,9 +117,18 @@ fn remarks(link: &api::Link, palette: Palette) -> String {
         |what: String| text.push_str(&format!("{} {}: {what}\n", palette.changed("!"), link.name));
     for hold in &link.holds {
         let held = spoken(Duration::from_secs_f64(hold.held_seconds));
+        let what = hold.service.as_ref().map_or_else(
+            || "all losses of the link".to_owned(),
+            |service| {
+                format!(
+                    "{}/{}/{}",
+                    service.namespace, service.group, service.service
+                )
+            },
+        );
         say(format!(
-            "hold {} for {held}: {}; needs {}",
-            hold.id, hold.reason, hold.needs
+            "{what} held for {held}: {}; needs {} (POST /api/v1/holds/{}/approve)",
+            hold.reason, hold.needs, hold.id
         ));
     }
     if link.shadowed > 0 {

@@ -102,6 +102,10 @@ impl Beaten {
             for instance in &gone {
                 beats.let_go(service, &instance.key);
             }
+            for key in &found.yielded {
+                beats.let_go(service, key);
+                beats.gone(service, key);
+            }
         }
         let removed = way.deregister_all(service, gone).await;
         failures.extend(removed.failures);

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use syncline_contract::Write;
-use syncline_model::plan::Change;
+use syncline_model::plan::{Change, Removal, Standing};
 use syncline_model::{Identity, Instance, InstanceKey};
 
 /// The writes that make a service hold what is accepted.
@@ -13,6 +13,9 @@ pub(super) struct Difference {
     pub(super) writes: Vec<Instance>,
     /// Instances to deregister after that.
     pub(super) removals: Vec<Instance>,
+    /// Instances whose place a native took: they are gone already, and what
+    /// would remove them would remove the native.
+    pub(super) yielded: Vec<InstanceKey>,
     /// Instances that cannot be held beside another one: the server takes both
     /// for the same.
     pub(super) clashes: Vec<InstanceKey>,
@@ -49,6 +52,14 @@ pub(super) fn difference(
         Change::Remove { instance, .. } => Some(instance),
         Change::Add(_) | Change::Update { .. } | Change::MarkUnavailable { .. } => None,
     });
+    let yielded = write.changes.iter().filter_map(|change| match change {
+        Change::Remove {
+            instance,
+            because: Removal::Shadowed(Standing::Instead),
+        } => Some(&instance.key),
+        _ => None,
+    });
+    difference.yielded = yielded.cloned().collect();
     let mut gone: BTreeMap<&InstanceKey, &Instance> = BTreeMap::new();
     gone.extend(held.values().chain(removed).map(|i| (&i.key, i)));
     // What the server takes for one that stays was moved by its registration;
@@ -58,6 +69,7 @@ pub(super) fn difference(
         let same_address = wanted[at..].iter().take_while(|w| w.key.same_address(key));
         !same_address.into_iter().any(|w| w.key.same(key, identity))
     });
+    gone.retain(|key, _| !difference.yielded.contains(key));
     difference.removals = gone.into_values().cloned().collect();
     difference
 }
@@ -75,7 +87,6 @@ impl Difference {
 mod tests {
     use super::*;
     use std::sync::Arc;
-    use syncline_model::plan::Removal;
     use syncline_model::{Port, ServiceKey, ServiceSet, Weight};
 
     fn instance(host: &str, cluster: &str) -> Instance {
@@ -130,11 +141,27 @@ mod tests {
         let (a, b) = (instance("a", "x"), instance("b", "x"));
         let gone = Change::Remove {
             instance: b,
-            because: Removal::Shadowed,
+            because: Removal::Shadowed(Standing::Beside),
         };
         let found = difference(&write(vec![a], vec![gone]), &held(&[]), Identity::Address);
         assert_eq!(hosts(&found.writes), ["a:80@x"]);
         assert_eq!(hosts(&found.removals), ["b:80@x"]);
+    }
+
+    #[test]
+    fn what_a_native_took_the_place_of_is_let_go_without_a_removal() {
+        let (a, b) = (instance("a", "x"), instance("b", "x"));
+        let gone = Change::Remove {
+            instance: b.clone(),
+            because: Removal::Shadowed(Standing::Instead),
+        };
+        let found = difference(
+            &write(vec![a.clone()], vec![gone]),
+            &held(&[a, b.clone()]),
+            Identity::Address,
+        );
+        assert_eq!(found.removals, []);
+        assert_eq!(found.yielded, [b.key]);
     }
 
     #[test]

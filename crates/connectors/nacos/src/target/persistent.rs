@@ -106,8 +106,13 @@ impl Persistent {
         {
             let mut state = self.state.lock();
             let held = state.held.entry(service.clone()).or_default();
-            for gone in &removed.done {
-                held.remove(&gone.key);
+            for gone in removed
+                .done
+                .iter()
+                .map(|gone| &gone.key)
+                .chain(&found.yielded)
+            {
+                held.remove(gone);
             }
             held.extend(healthy.into_iter().map(|i| (i.key.clone(), i)));
             if held.is_empty() {

@@ -23,7 +23,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use syncline_model::plan::{Losses, Natives, RemovalPolicy, UnavailableAs};
+use syncline_model::plan::{Losses, Natives, RemovalPolicy, Standing, UnavailableAs};
 use syncline_model::{
     ClusterName, Host, Identity, Instance, Moment, Port, Seen, ServiceSet, Truth, View, Weight,
 };
@@ -152,7 +152,9 @@ fn duration(text: &str) -> Result<Duration, String> {
 
 fn natives(block: &[(usize, &str)]) -> Result<Natives, Wrong> {
     let natives = instances(block)?.into_iter();
-    Ok(natives.map(|i| (i.key.host, i.key.port)).collect())
+    Ok(natives
+        .map(|i| ((i.key.host, i.key.port), Standing::Beside))
+        .collect())
 }
 
 fn instances(block: &[(usize, &str)]) -> Result<Vec<Instance>, Wrong> {
