@@ -150,12 +150,13 @@ impl Found {
 }
 
 /// Whether an answer says that we may not, or that the server cannot: then
-/// there may be another way.
+/// there may be another way. Whoever cannot even log in has none.
 pub(super) fn is_refusal(error: &HttpError) -> bool {
-    matches!(
+    let may_not = matches!(
         error.class(),
         Class::Forbidden | Class::Unauthenticated | Class::Unsupported
-    )
+    );
+    may_not && !matches!(error, HttpError::Login { .. })
 }
 
 fn show_names_without_id(scopes: &[Scope], found: &Found) -> Vec<String> {
