@@ -328,6 +328,14 @@ impl Link {
         }
     }
 
+    /// Whether the target holds anything of the service that a source service is
+    /// part of.
+    pub(super) fn holds_of(&self, source: &ServiceKey) -> bool {
+        let target = self.renamed.get(source).unwrap_or(source);
+        let state = self.services.get(target);
+        state.is_some_and(|state| !state.held.is_empty() || state.writing.is_some())
+    }
+
     /// The service at the target that a source service is part of, where the
     /// target holds anything of it that is being missed.
     pub(super) fn held_target(&self, source: &ServiceKey) -> Option<ServiceKey> {

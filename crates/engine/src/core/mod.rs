@@ -334,7 +334,14 @@ impl Core {
                 }
             }
         }
-        let ended = reader.end_list(end, now);
+        let mut ended = reader.end_list(end, now);
+        // The proof that a service is gone is needed until all of it is let go.
+        let links = &self.links;
+        let needed = |service: &ServiceKey| {
+            let mut readers = links.values().filter(|l| l.rules.from == *endpoint);
+            readers.any(|link| link.holds_of(service))
+        };
+        ended.forget.retain(|service| !needed(service));
         for service in &ended.forget {
             reader.forget(service);
         }

@@ -187,15 +187,6 @@ impl Reader {
         })
     }
 
-    /// Why the area of a service is suspect. A service's view is no better than
-    /// its area's: what is missing from a namespace that vanished is not gone.
-    fn suspicion(&self, service: &ServiceKey) -> Option<Arc<str>> {
-        self.areas.iter().find_map(|area| match &area.coverage {
-            Coverage::Suspect(why) if area.holds(service) => Some(Arc::clone(why)),
-            _ => None,
-        })
-    }
-
     /// The registry shows a sign of life: what failed before is worth another
     /// look soon.
     pub(super) fn lives(&mut self) -> bool {
@@ -288,12 +279,14 @@ impl Reader {
         rejected: Vec<Rejected>,
         now: Moment,
     ) -> Looked {
-        let suspicion = self.suspicion(service);
+        let suspicion = suspicion(&self.areas, service);
         let Some(known) = self.services.get_mut(service) else {
             return Looked::default();
         };
         let view = match (suspicion, view.complete()) {
-            (Some(why), Some((truth, seen))) if merge(&known.last, seen, truth).missing => {
+            (Some(why), Some((truth, seen)))
+                if seen.is_empty() || merge(&known.last, seen, truth).missing =>
+            {
                 view.doubted(why)
             }
             _ => view,
@@ -428,6 +421,10 @@ impl Reader {
         }
         for (service, known) in &mut self.services {
             let unlisted = known.round < self.round;
+            if unlisted && let Some(why) = suspicion(&end.areas, service) {
+                // What was taken for proof before is none any more.
+                known.view = known.view.clone().doubted(why);
+            }
             if unlisted && end.areas.iter().any(|area| proves_absence(area, service)) {
                 if known.last.is_empty() && known.view.complete().is_some() {
                     ended.forget.push(service.clone());
@@ -484,6 +481,15 @@ fn with_rejected(
     Arc::new(ServiceSet::new(
         seen.instances().iter().chain(kept).cloned().collect(),
     ))
+}
+
+/// Why the area of a service is suspect. A service's view is no better than its
+/// area's: what is missing from a namespace that vanished is not gone.
+fn suspicion(areas: &[Area], service: &ServiceKey) -> Option<Arc<str>> {
+    areas.iter().find_map(|area| match &area.coverage {
+        Coverage::Suspect(why) if area.holds(service) => Some(Arc::clone(why)),
+        _ => None,
+    })
 }
 
 fn proves_absence(area: &Area, service: &ServiceKey) -> bool {
