@@ -297,7 +297,10 @@ impl Reader {
             Reading::Running { again } => again,
             Reading::Idle => None,
         };
-        known.rejected = rejected;
+        // A view has no place for them; what a list told still stands then.
+        if !rejected.is_empty() {
+            known.rejected = rejected;
+        }
         let mut looked = match view.complete() {
             Some((truth, seen)) => {
                 known.failures = 0;

@@ -11,6 +11,9 @@ use crate::output::palette::{Palette, Tone};
 use crate::output::table::{Cell, Table};
 use crate::output::time::spoken;
 
+/// How many problems of one endpoint are shown; the JSON has more.
+const PROBLEMS_SHOWN: usize = 10;
+
 /// Ask the running daemon how its links are
 ///
 /// In step or behind, how long ago the source was seen, what is held and why.
@@ -80,10 +83,27 @@ fn text(status: &api::Status, palette: Palette) -> String {
             text.push_str(&format!("{sign} {name}{why}\n"));
         }
     }
+    for endpoint in &status.endpoints {
+        for problem in endpoint.problems.iter().take(PROBLEMS_SHOWN) {
+            let sign = palette.changed("!");
+            let service = service(&problem.service);
+            text.push_str(&format!(
+                "{sign} {}: {service} {}\n",
+                endpoint.name, problem.what
+            ));
+        }
+    }
     for link in &status.links {
         text.push_str(&remarks(link, palette));
     }
     text
+}
+
+fn service(service: &api::ServiceName) -> String {
+    format!(
+        "{}/{}/{}",
+        service.namespace, service.group, service.service
+    )
 }
 
 fn link_row(link: &api::Link) -> [Cell; 8] {
