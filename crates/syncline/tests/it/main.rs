@@ -2,3 +2,6 @@
 
 mod cli;
 mod config;
+mod daemon;
+mod docs;
+mod real;

@@ -1,0 +1,31 @@
+//! The daemon as its users meet it: the real binary with a configuration and a
+//! state folder, between registries and consumers that know nothing of it.
+//!
+//! What these tests stand on, and those against real servers too:
+//!
+//! * [`process`]: the binary, started, killed and started again;
+//! * [`seen`]: a service and an instance as everybody sees them;
+//! * [`registry`]: any Nacos, real or embedded, by its own HTTP API;
+//! * [`application`]: an application that registers over gRPC;
+//! * [`subscriber`] and [`reader`]: consumers that remember all they ever saw.
+
+mod bad_input;
+mod bad_instances;
+mod fake;
+mod guard;
+mod life;
+mod removal;
+mod restart;
+mod strategy;
+
+pub(crate) mod application;
+pub(crate) mod process;
+pub(crate) mod reader;
+pub(crate) mod registry;
+pub(crate) mod seen;
+pub(crate) mod subscriber;
+
+use std::time::Duration;
+
+/// How long anything that must happen may take.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
