@@ -66,10 +66,14 @@ enum Listing {
     },
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 enum Reading {
     Idle,
-    Running { again: Option<Purpose> },
+    Running {
+        again: Option<Purpose>,
+        /// What a list or a push showed since it began.
+        meanwhile: Option<Arc<ServiceSet>>,
+    },
 }
 
 /// What a look at a service means for the rest of the engine.
@@ -117,6 +121,12 @@ impl Known {
         self.reading != Reading::Idle
     }
 
+    /// Whether it is known to be gone, and nobody is looking whether it came
+    /// back.
+    fn is_gone(&self) -> bool {
+        self.last.is_empty() && self.view.complete().is_some() && !self.is_being_read()
+    }
+
     /// Takes over what was seen; whether that says anything new.
     fn show(&mut self, truth: Truth, set: Arc<ServiceSet>) -> bool {
         // A consumer's push may not lower what raw eyes told before: the set
@@ -131,22 +141,25 @@ impl Known {
         changed
     }
 
-    /// Reads once more when a read is under way.
-    fn read_again(&mut self) {
-        if let Reading::Running { again } = &mut self.reading
-            && again.is_none()
+    /// Remembers what was shown while a read is under way, which may be older.
+    fn note_meanwhile(&mut self, view: &View) {
+        if let Reading::Running { meanwhile, .. } = &mut self.reading
+            && let Some(seen) = view.seen()
         {
-            *again = Some(Purpose::Refresh);
+            *meanwhile = Some(Arc::clone(seen));
         }
     }
 
     fn want_read(&mut self, purpose: Purpose) -> Option<Purpose> {
         match &mut self.reading {
             Reading::Idle => {
-                self.reading = Reading::Running { again: None };
+                self.reading = Reading::Running {
+                    again: None,
+                    meanwhile: None,
+                };
                 Some(purpose)
             }
-            Reading::Running { again } => {
+            Reading::Running { again, .. } => {
                 // A confirmation is the stronger wish.
                 if *again != Some(Purpose::ConfirmRemoval) {
                     *again = Some(purpose);
@@ -227,9 +240,8 @@ impl Reader {
             known.round = self.round;
         } else {
             known.fresh = self.round;
-            // What is being read may be older than what was just pushed.
-            known.read_again();
         }
+        known.note_meanwhile(&view);
         known.rejected = rejected;
         let Some((truth, seen)) = view.complete() else {
             return Self::doubt(known, view);
@@ -293,9 +305,9 @@ impl Reader {
         };
         known.fresh = self.round;
         let before = Arc::clone(&known.last);
-        let again = match std::mem::replace(&mut known.reading, Reading::Idle) {
-            Reading::Running { again } => again,
-            Reading::Idle => None,
+        let (mut again, meanwhile) = match std::mem::replace(&mut known.reading, Reading::Idle) {
+            Reading::Running { again, meanwhile } => (again, meanwhile),
+            Reading::Idle => (None, None),
         };
         // A view has no place for them; what a list told still stands then.
         if !rejected.is_empty() {
@@ -307,6 +319,10 @@ impl Reader {
                 known.seen_at = Some(now);
                 let seen = with_rejected(&known.last, seen, &known.rejected);
                 let set = replace(&known.last, &seen);
+                let (set, overtaken) = overtaken(set, meanwhile.as_ref());
+                if overtaken {
+                    again = Some(Purpose::ConfirmRemoval);
+                }
                 let changed = known.show(truth, set);
                 // A read is worth its own truth, also when that is less than before.
                 known.view = View::Complete(truth, Arc::clone(&known.last));
@@ -429,7 +445,7 @@ impl Reader {
                 known.view = known.view.clone().doubted(why);
             }
             if unlisted && end.areas.iter().any(|area| proves_absence(area, service)) {
-                if known.last.is_empty() && known.view.complete().is_some() {
+                if known.is_gone() {
                     ended.forget.push(service.clone());
                 } else if let Some(purpose) = known.want_read(Purpose::ConfirmRemoval) {
                     ended.read.push((service.clone(), purpose));
@@ -493,6 +509,26 @@ fn suspicion(areas: &[Area], service: &ServiceKey) -> Option<Arc<str>> {
         Coverage::Suspect(why) if area.holds(service) => Some(Arc::clone(why)),
         _ => None,
     })
+}
+
+/// What a read showed, and what a list or a push showed while it was under way.
+/// Nobody knows which of them is older, so what came stays, and another read
+/// has to tell where they differ.
+fn overtaken(
+    read: Arc<ServiceSet>,
+    meanwhile: Option<&Arc<ServiceSet>>,
+) -> (Arc<ServiceSet>, bool) {
+    let Some(meanwhile) = meanwhile else {
+        return (read, false);
+    };
+    let news = |shown: &Instance| {
+        let same = |i: &Instance| !i.content_differs(shown);
+        !read.get(&shown.key).iter().any(same)
+    };
+    if !meanwhile.instances().iter().any(news) {
+        return (read, false);
+    }
+    (merge(&read, meanwhile, Truth::Raw).set, true)
 }
 
 fn proves_absence(area: &Area, service: &ServiceKey) -> bool {

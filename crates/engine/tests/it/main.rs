@@ -1,5 +1,12 @@
-//! The engine's room as a whole: the store and the journal on a real disk.
+//! The engine's room as a whole: the core in a small world, and the store and
+//! the journal on a real disk.
 
+mod core_guard;
+mod core_natives;
+mod core_restart;
+mod core_schedule;
+mod core_sync;
+mod core_world;
 mod store_journal;
 mod store_open;
 mod store_writer;
