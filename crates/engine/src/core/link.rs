@@ -89,6 +89,9 @@ pub(super) struct LinkService {
     pub(super) failure: Option<Arc<str>>,
     /// No write before this moment.
     pub(super) not_before: Option<Moment>,
+    /// A wait that a plan began is over: it is planned again, also where the
+    /// link waits for a trigger.
+    pub(super) due: bool,
     /// Instances that are not copied because a native stands there.
     pub(super) shadowed: Vec<InstanceKey>,
     /// Instances that are left out, and why.
@@ -126,6 +129,7 @@ impl LinkService {
             failures: 0,
             failure: None,
             not_before: None,
+            due: false,
             shadowed: Vec::new(),
             left_out: Vec::new(),
             hold: None,
@@ -337,11 +341,11 @@ impl Link {
     }
 
     /// The service at the target that a source service is part of, where the
-    /// target holds anything of it that is being missed.
+    /// guard holds losses of it.
     pub(super) fn held_target(&self, source: &ServiceKey) -> Option<ServiceKey> {
         let target = self.renamed.get(source).unwrap_or(source);
         let state = self.services.get(target)?;
-        (!state.missing.is_empty() || state.hold.is_some()).then(|| target.clone())
+        state.hold.is_some().then(|| target.clone())
     }
 
     /// The source services that make up a service of the target.

@@ -252,10 +252,23 @@ impl Core {
         }
         // A removal that the guard holds counts complete views, also those
         // that show what the one before showed.
-        for link in self.links.values().filter(|l| l.rules.from == *endpoint) {
-            if let Some(target) = link.held_target(service) {
-                self.dirty.insert((link.rules.name.clone(), target));
-            }
+        let holding: Vec<_> = self
+            .links
+            .values()
+            .filter(|link| link.rules.from == *endpoint)
+            .filter_map(|link| Some((link.rules.name.clone(), link.held_target(service)?)))
+            .collect();
+        for (link, target) in holding {
+            self.due(link, target);
+        }
+    }
+
+    /// A wait that a plan of the service began is over.
+    fn due(&mut self, link: LinkName, service: ServiceKey) {
+        let state = self.links.get_mut(&link);
+        if let Some(state) = state.and_then(|link| link.service_mut(&service)) {
+            state.due = true;
+            self.dirty.insert((link, service));
         }
     }
 
@@ -438,9 +451,7 @@ impl Core {
                     }
                 }
                 Timer::Confirm(link, service) => self.confirm_hold(&link, &service),
-                Timer::Plan(link, service) => {
-                    self.dirty.insert((link, service));
-                }
+                Timer::Plan(link, service) => self.due(link, service),
             }
         }
     }

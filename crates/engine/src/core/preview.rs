@@ -78,7 +78,7 @@ impl Core {
             link: name.clone(),
             from: link.rules.from.clone(),
             to: link.rules.to.clone(),
-            ready: self.may_plan(link) && source.listed() && source.is_quiet(),
+            ready: self.sees_all(link) && source.listed() && source.is_quiet(),
             down: source.down.clone().or_else(|| source.failing().cloned()),
             truth: link.truth,
             areas: source.areas.clone(),

@@ -41,7 +41,8 @@ impl Core {
             return;
         };
         let source = &self.readers[&link.rules.from];
-        let (planned, quiet) = (self.may_plan(link) && source.listed(), source.is_quiet());
+        let planned = link.is_open() && self.sees_all(link) && source.listed();
+        let quiet = source.is_quiet();
         if let Some(link) = self.links.get_mut(name).filter(|_| planned) {
             if !std::mem::replace(&mut link.settled, true) {
                 self.effects.push(Effect::Settled { link: name.clone() });
@@ -74,9 +75,8 @@ impl Core {
             return;
         }
         // What was begun is brought to an end, also after the trigger's time.
-        let begun = state.failure.is_some() || state.hold.is_some();
-        let retries = begun && !link.paused && link.report.is_some();
-        if !self.may_plan(link) && !retries {
+        let open = link.is_open() || (state.due && !link.paused);
+        if !open || !self.sees_all(link) {
             self.take_up_or_wait(name, service);
             return;
         }
@@ -92,9 +92,9 @@ impl Core {
     }
 
     /// Whether all that a plan looks at has been seen.
-    pub(super) fn may_plan(&self, link: &Link) -> bool {
+    pub(super) fn sees_all(&self, link: &Link) -> bool {
         let natives_known = !link.rules.target_is_read || self.readers[&link.rules.to].listed();
-        link.is_open() && link.report.is_some() && natives_known
+        link.report.is_some() && natives_known
     }
 
     /// A service that cannot be planned yet: what the ledger confirmed lately
@@ -151,6 +151,7 @@ impl Core {
         state.shadowed = plan.shadowed;
         state.left_out = decision.left_out;
         state.not_before = None;
+        state.due = false;
         if plan.changes.is_empty() && state.live {
             return;
         }
