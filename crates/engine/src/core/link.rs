@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use syncline_contract::{Coverage, TargetReport, Unavailable};
+use syncline_contract::{Area, Coverage, TargetReport, Unavailable};
 use syncline_model::desire::{Rules, unmarked};
 use syncline_model::guard::{Guard, HoldId, Settings};
 use syncline_model::plan::{Change, Missing, RemovalPolicy, UnavailableAs};
@@ -63,7 +63,9 @@ pub(super) struct Link {
     /// Whether everything that the first list showed has been planned.
     pub(super) settled: bool,
     pub(super) paused: bool,
-    triggered: bool,
+    /// The first and the last list of the source that answer triggers, by their
+    /// numbers.
+    awaits: Option<(u64, u64)>,
     /// Whether plans may be made now, for a link that is not realtime.
     open: bool,
 }
@@ -197,7 +199,7 @@ impl Link {
             truth: None,
             settled: false,
             paused: false,
-            triggered: true,
+            awaits: Some((0, 0)),
         }
     }
 
@@ -356,30 +358,31 @@ impl Link {
             .unwrap_or_default()
     }
 
-    /// The source was listed: whether the whole scope could be read.
-    pub(super) fn source_listed(&mut self, reader: &Reader) {
+    /// The source was listed for the so-manieth time: whether the whole scope
+    /// could be read.
+    pub(super) fn source_listed(&mut self, reader: &Reader, round: u64) {
         let scope = &self.rules.rules.scope;
-        let mut mine = reader
-            .areas
-            .iter()
-            .filter(|area| {
-                let namespace = area.namespace.as_ref();
-                let group = area.group.as_ref();
-                namespace.is_none_or(|n| scope.selects_namespace(n))
-                    && group.is_none_or(|g| scope.selects_group(g))
-            })
-            .map(|area| match area.coverage {
-                Coverage::Complete(truth) => Some(truth),
-                Coverage::Partial(_) | Coverage::Suspect(_) | Coverage::Failed(_) => None,
-            })
-            .peekable();
-        self.truth = if mine.peek().is_none() {
-            None
-        } else {
-            mine.collect::<Option<Vec<Truth>>>()
-                .and_then(|truths| truths.into_iter().min())
+        let is_mine = |area: &&Area| {
+            let (namespace, group) = (area.namespace.as_ref(), area.group.as_ref());
+            namespace.is_none_or(|n| scope.selects_namespace(n))
+                && group.is_none_or(|g| scope.selects_group(g))
         };
-        if std::mem::take(&mut self.triggered) {
+        let mine: Vec<&Coverage> = (reader.areas.iter().filter(is_mine))
+            .map(|area| &area.coverage)
+            .collect();
+        let truths = mine.iter().map(|coverage| match coverage {
+            Coverage::Complete(truth) => Some(*truth),
+            Coverage::Partial(_) | Coverage::Suspect(_) | Coverage::Failed(_) => None,
+        });
+        let truths: Option<Vec<Truth>> = truths.collect();
+        self.truth = truths.and_then(|truths| truths.into_iter().min());
+        let failed = |coverage: &&Coverage| matches!(coverage, Coverage::Failed(_));
+        let answers = match mine.is_empty() {
+            true => !reader.areas.is_empty(),
+            false => !mine.iter().all(failed),
+        };
+        if let Some((_, last)) = self.awaits.filter(|(first, _)| answers && round >= *first) {
+            self.awaits = (round < last).then_some((round + 1, last));
             self.open = true;
         }
     }
@@ -400,8 +403,10 @@ impl Link {
             .collect()
     }
 
-    pub(super) fn triggered(&mut self) {
-        self.triggered = true;
+    /// Somebody asks for a look: a list that began before does not answer it.
+    pub(super) fn triggered(&mut self, next_round: u64) {
+        let (first, _) = self.awaits.unwrap_or((next_round, next_round));
+        self.awaits = Some((first, next_round));
     }
 
     /// Whether plans may be made now, as far as the strategy goes.

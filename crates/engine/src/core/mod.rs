@@ -367,14 +367,14 @@ impl Core {
         if ended.again {
             self.want_list(endpoint);
         }
-        for service in ended.forget {
-            self.forgotten(endpoint, &service);
+        for service in &ended.forget {
+            self.forgotten(endpoint, service);
         }
         let reader = &self.readers[endpoint];
         let mut opened = Vec::new();
         for link in self.links.values_mut() {
             if link.rules.from == *endpoint {
-                link.source_listed(reader);
+                link.source_listed(reader, ended.round);
                 for orphan in link.orphans() {
                     self.dirty.insert((link.rules.name.clone(), orphan));
                 }
@@ -409,7 +409,7 @@ impl Core {
         let mut endpoints = BTreeSet::new();
         for link in self.links.values_mut() {
             if only.is_none_or(|name| *name == link.rules.name) {
-                link.triggered();
+                link.triggered(self.readers[&link.rules.from].next_round());
                 endpoints.insert(link.rules.from.clone());
                 if link.rules.target_is_read {
                     endpoints.insert(link.rules.to.clone());

@@ -207,6 +207,11 @@ impl Reader {
         self.failing().is_some()
     }
 
+    /// The number of the next list that begins.
+    pub(super) fn next_round(&self) -> u64 {
+        self.round + 1
+    }
+
     /// Asks for a list; true when it has to be started now.
     pub(super) fn want_list(&mut self) -> bool {
         match &mut self.listing {
@@ -434,7 +439,10 @@ impl Reader {
     /// A list ended: what belongs to a complete area and was not listed is to
     /// be confirmed gone.
     pub(super) fn end_list(&mut self, end: ListEnd, now: Moment) -> EndedList {
-        let mut ended = EndedList::default();
+        let mut ended = EndedList {
+            round: self.round,
+            ..EndedList::default()
+        };
         if let Listing::Running { again } = std::mem::take(&mut self.listing) {
             ended.again = again;
         }
@@ -472,6 +480,8 @@ impl Reader {
 /// What follows from a list that ended.
 #[derive(Debug, Default)]
 pub(super) struct EndedList {
+    /// The list's number.
+    pub(super) round: u64,
     /// Services whose absence has to be confirmed.
     pub(super) read: Vec<(ServiceKey, Purpose)>,
     /// Services that are known to be gone and were not seen again.
