@@ -149,12 +149,7 @@ impl Core {
             Event::Trigger { link } => self.trigger(link.as_ref()),
             Event::StoreReopened => self.persist_all(),
             Event::Decide { hold, approve } => self.decide(hold, approve),
-            Event::Pause { link, paused } => {
-                if let Some(state) = self.links.get_mut(&link) {
-                    state.paused = paused;
-                    self.mark_all_dirty(&link);
-                }
-            }
+            Event::Pause { link, paused } => self.pause(&link, paused),
             Event::Tick => {}
         }
     }
@@ -419,6 +414,22 @@ impl Core {
         for endpoint in endpoints {
             self.want_list(&endpoint);
         }
+    }
+
+    fn pause(&mut self, link: &LinkName, paused: bool) {
+        let Some(state) = self.links.get_mut(link) else {
+            return;
+        };
+        if std::mem::replace(&mut state.paused, paused) == paused {
+            return;
+        }
+        let happening = match paused {
+            true => Happening::Paused,
+            false => Happening::Resumed,
+        };
+        let line = Line::new(link, happening, "");
+        self.effects.push(Effect::Tell(Box::new(line)));
+        self.mark_all_dirty(link);
     }
 
     fn want_list(&mut self, endpoint: &EndpointName) {
