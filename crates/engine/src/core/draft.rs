@@ -2,7 +2,7 @@
 //! stands there, and what the guard says.
 
 use syncline_model::desire::Finding;
-use syncline_model::guard::{Guard, Look, Offer, Verdict};
+use syncline_model::guard::{Guard, HoldId, Look, Offer, Verdict};
 use syncline_model::ownership::Path;
 use syncline_model::plan::{self, Change, Inputs, Losses, Natives, Plan, Standing};
 use syncline_model::{Instance, InstanceKey, Moment, ServiceKey, View};
@@ -20,6 +20,10 @@ pub(super) struct Draft {
     left_out: Vec<Problem>,
     look: Look,
     offer: Offer,
+    /// Whether the view behind it is complete.
+    whole: bool,
+    /// What the guard holds of the service.
+    standing: Option<HoldId>,
 }
 
 /// What is done for a service.
@@ -30,9 +34,15 @@ pub(super) struct Decision {
 }
 
 impl Draft {
-    /// Lets the guard judge.
+    /// Lets the guard judge. A view that is not whole says nothing of losses that
+    /// wait: they go on waiting, and what an operator said of them stands.
     pub(super) fn judged(self, service: &ServiceKey, guard: &mut Guard) -> Decision {
-        let verdict = guard.judge(&self.look, service, &self.offer);
+        let mut holds = guard.holds();
+        let standing = holds.find(|hold| !self.whole && Some(hold.id) == self.standing);
+        let verdict = match standing {
+            Some(hold) => Verdict::Hold(hold),
+            None => guard.judge(&self.look, service, &self.offer),
+        };
         let plan = match (&verdict, self.held) {
             (Verdict::Hold(_), Some(held)) => held,
             _ => self.passing,
@@ -83,6 +93,8 @@ impl Core {
                 link_in_use: link.in_use(),
             },
             held: loses.then(|| plan(Losses::Held)),
+            whole: wanted.view.complete().is_some(),
+            standing: state.hold,
             passing,
             left_out: wanted.left_out,
         })
