@@ -86,7 +86,14 @@ impl Core {
         };
         if let Some(link) = self.links.get_mut(name) {
             link.waited(service);
+            let frozen = link.guard.freeze().is_some();
             let decision = draft.judged(service, &mut link.guard);
+            if frozen && link.guard.freeze().is_none() {
+                // What waited only because the link was frozen waits no more.
+                let held = link.services().filter(|(_, state)| state.hold.is_some());
+                let held = held.map(|(service, _)| (name.clone(), service.clone()));
+                self.dirty.extend(held);
+            }
             self.carry_out(now, name, service, decision);
         }
     }
