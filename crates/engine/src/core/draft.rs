@@ -111,9 +111,10 @@ impl Core {
         let reader = &self.readers[&link.rules.from];
         let rules = &link.rules.rules;
         if state.from.is_empty() {
+            let (view, seen_at) = link.nothing_there()?;
             return Some(Wanted {
-                view: link.nothing_there()?,
-                seen_at: reader.complete_at,
+                view,
+                seen_at: Some(seen_at),
                 left_out: Vec::new(),
             });
         }

@@ -60,6 +60,8 @@ pub(super) struct Link {
     pub(super) report: Option<TargetReport>,
     /// With whose eyes the whole scope was read, once it was.
     pub(super) truth: Option<Truth>,
+    /// When the whole scope was last read.
+    whole_at: Option<Moment>,
     /// Whether everything that the first list showed has been planned.
     pub(super) settled: bool,
     pub(super) paused: bool,
@@ -197,6 +199,7 @@ impl Link {
             waiting: BTreeSet::new(),
             report: None,
             truth: None,
+            whole_at: None,
             settled: false,
             paused: false,
             awaits: Some((0, 0)),
@@ -360,7 +363,7 @@ impl Link {
 
     /// The source was listed for the so-manieth time: whether the whole scope
     /// could be read.
-    pub(super) fn source_listed(&mut self, reader: &Reader, round: u64) {
+    pub(super) fn source_listed(&mut self, reader: &Reader, round: u64, now: Moment) {
         let scope = &self.rules.rules.scope;
         let is_mine = |area: &&Area| {
             let (namespace, group) = (area.namespace.as_ref(), area.group.as_ref());
@@ -376,6 +379,9 @@ impl Link {
         });
         let truths: Option<Vec<Truth>> = truths.collect();
         self.truth = truths.and_then(|truths| truths.into_iter().min());
+        if self.truth.is_some() {
+            self.whole_at = Some(now);
+        }
         let failed = |coverage: &&Coverage| matches!(coverage, Coverage::Failed(_));
         let answers = match mine.is_empty() {
             true => !reader.areas.is_empty(),
@@ -387,11 +393,11 @@ impl Link {
         }
     }
 
-    /// An empty complete view, where the whole scope was read: the proof for
-    /// services that no source service makes up any more.
-    pub(super) fn nothing_there(&self) -> Option<View> {
-        self.truth
-            .map(|truth| View::Complete(truth, ServiceSet::empty()))
+    /// An empty complete view, where the whole scope was read, and when it was:
+    /// the proof for services that no source service makes up any more.
+    pub(super) fn nothing_there(&self) -> Option<(View, Moment)> {
+        let view = View::Complete(self.truth?, ServiceSet::empty());
+        Some((view, self.whole_at?))
     }
 
     /// Held services that no source service makes up.

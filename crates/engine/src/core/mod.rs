@@ -369,7 +369,7 @@ impl Core {
         let mut opened = Vec::new();
         for link in self.links.values_mut() {
             if link.rules.from == *endpoint {
-                link.source_listed(reader, ended.round);
+                link.source_listed(reader, ended.round, now);
                 for orphan in link.orphans() {
                     self.dirty.insert((link.rules.name.clone(), orphan));
                 }
