@@ -176,9 +176,14 @@ impl LinkService {
         failing.chain(self.left_out.iter().cloned()).collect()
     }
 
+    /// Whether the target has anything of it, or is about to.
+    pub(super) fn gives(&self) -> bool {
+        !self.held.is_empty() || self.writing.is_some()
+    }
+
     /// Whether nothing is left to remember.
     fn is_idle(&self) -> bool {
-        self.from.is_empty() && self.held.is_empty() && self.writing.is_none()
+        self.from.is_empty() && !self.gives() && !self.followed
     }
 }
 
@@ -258,7 +263,11 @@ impl Link {
         };
         self.in_use = self.in_use + held.in_use() as u64 - state.held.in_use() as u64;
         state.confirm(held);
-        if state.is_idle() {
+    }
+
+    /// Forgets a service of which nothing is left to remember.
+    pub(super) fn drop_if_idle(&mut self, service: &ServiceKey) {
+        if self.services.get(service).is_some_and(LinkService::is_idle) {
             self.services.remove(service);
         }
     }
@@ -331,10 +340,8 @@ impl Link {
             .unwrap_or_else(|| source.clone());
         if let Some(state) = self.services.get_mut(&target) {
             state.from.remove(source);
-            if state.is_idle() {
-                self.services.remove(&target);
-            }
         }
+        self.drop_if_idle(&target);
     }
 
     /// Whether the target holds anything of the service that a source service is

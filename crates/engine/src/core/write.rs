@@ -130,6 +130,7 @@ impl Core {
                 again: false,
             });
             self.apply(name, service, held, Arc::from([]));
+            self.follow_what_matters(name, service);
         }
     }
 
@@ -159,10 +160,10 @@ impl Core {
         state.left_out = decision.left_out;
         state.not_before = None;
         state.due = false;
-        if plan.changes.is_empty() && state.live {
-            return;
+        if !plan.changes.is_empty() || !state.live {
+            self.write(name, service, plan.accepted, plan.changes);
         }
-        self.write(name, service, plan.accepted, plan.changes);
+        self.follow_what_matters(name, service);
     }
 
     fn write(
@@ -221,7 +222,6 @@ impl Core {
         accepted: Arc<ServiceSet>,
         changes: Arc<[Change]>,
     ) {
-        self.follow(link, service, true);
         self.effects.push(Effect::Apply {
             link: link.clone(),
             write: Write {
@@ -233,8 +233,9 @@ impl Core {
     }
 
     /// What is written is watched at the target by name, so that a native
-    /// registration is noticed at once.
-    fn follow(&mut self, name: &LinkName, service: &ServiceKey, follow: bool) {
+    /// registration is noticed at once, and so is what gave way to one, so that
+    /// its leaving is.
+    fn follow_what_matters(&mut self, name: &LinkName, service: &ServiceKey) {
         let Some(link) = self.links.get_mut(name) else {
             return;
         };
@@ -243,6 +244,7 @@ impl Core {
         let Some(state) = link.service_mut(service) else {
             return;
         };
+        let follow = state.gives() || !state.shadowed.is_empty();
         if read && state.followed != follow {
             state.followed = follow;
             self.effects.push(Effect::Follow {
@@ -320,16 +322,18 @@ impl Core {
             line.effect = Some(writing.effect);
             self.effects.push(Effect::Tell(Box::new(line)));
         }
-        if held.is_empty() {
-            self.follow(name, service, false);
-        }
         let Some(link) = self.links.get_mut(name) else {
             return;
         };
         link.confirm(service, Arc::clone(&held));
+        let target = link.rules.to.clone();
+        self.follow_what_matters(name, service);
+        if let Some(link) = self.links.get_mut(name) {
+            link.drop_if_idle(service);
+        }
         self.effects.push(Effect::Persist(Persist::Confirm {
             link: name.clone(),
-            target: link.rules.to.clone(),
+            target,
             service: service.clone(),
             held,
         }));
