@@ -145,6 +145,7 @@ impl LinkService {
     fn confirm(&mut self, held: Arc<ServiceSet>) {
         self.held = held;
         self.live = true;
+        self.fresh = false;
         self.failures = 0;
         self.failure = None;
     }

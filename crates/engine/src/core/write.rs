@@ -105,7 +105,7 @@ impl Core {
     }
 
     /// A service that cannot be planned yet: what the ledger confirmed lately
-    /// is taken up again at once, the rest waits.
+    /// is taken up again at once, until that succeeds; the rest waits.
     fn take_up_or_wait(&mut self, name: &LinkName, service: &ServiceKey) {
         let Some(link) = self.links.get_mut(name) else {
             return;
@@ -120,7 +120,6 @@ impl Core {
             && !state.held.is_empty()
         {
             let held = Arc::clone(&state.held);
-            state.fresh = false;
             self.writes += 1;
             state.writing = Some(Writing {
                 effect: self.writes,
@@ -164,6 +163,9 @@ impl Core {
             self.write(name, service, plan.accepted, plan.changes);
         }
         self.follow_what_matters(name, service);
+        if let Some(link) = self.links.get_mut(name) {
+            link.drop_if_idle(service);
+        }
     }
 
     fn write(
