@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use syncline_contract::Write;
+use syncline_contract::{Hold, Write};
 use syncline_model::guard::{HoldId, Verdict};
 use syncline_model::plan::{self, Change, Plan};
 use syncline_model::{Instance, LinkName, Moment, ServiceKey, ServiceSet, Truth};
@@ -43,10 +43,12 @@ impl Core {
         let source = &self.readers[&link.rules.from];
         let planned = link.is_open() && self.sees_all(link) && source.listed();
         let quiet = source.is_quiet();
+        if planned && !link.settled {
+            self.take_up_written(name);
+            self.effects.push(Effect::Settled { link: name.clone() });
+        }
         if let Some(link) = self.links.get_mut(name).filter(|_| planned) {
-            if !std::mem::replace(&mut link.settled, true) {
-                self.effects.push(Effect::Settled { link: name.clone() });
-            }
+            link.settled = true;
             // A removal may still be being confirmed.
             if quiet {
                 link.close_unless_realtime();
@@ -114,20 +116,47 @@ impl Core {
         if link.report.is_none() || link.paused {
             return;
         }
-        if let Some(state) = link.service_mut(service)
-            && !state.live
-            && state.fresh
-            && !state.held.is_empty()
-        {
-            let held = Arc::clone(&state.held);
-            self.writes += 1;
-            state.writing = Some(Writing {
-                effect: self.writes,
-                accepted: Arc::clone(&held),
-                changes: Arc::from([]),
-                stored: true,
-                again: false,
-            });
+        if link.service(service).is_some_and(|state| state.fresh) {
+            self.take_up(name, service);
+        }
+    }
+
+    /// What is written whole would lack what could not be planned yet, so all
+    /// that it had before is taken up, however old.
+    fn take_up_written(&mut self, name: &LinkName) {
+        let Some(link) = self.links.get(name) else {
+            return;
+        };
+        let hold = link.report.as_ref().map(|report| report.hold);
+        if hold != Some(Hold::Written) {
+            return;
+        }
+        let services: Vec<_> = link.services().map(|(service, _)| service.clone()).collect();
+        for service in services {
+            self.take_up(name, &service);
+        }
+    }
+
+    /// Gives the target again what it was given before the start, unless that
+    /// was done or is being done.
+    fn take_up(&mut self, name: &LinkName, service: &ServiceKey) {
+        let effect = self.writes + 1;
+        let taken = self.update_service(name, service, |state| {
+            let idle = !state.live && state.writing.is_none() && !state.held.is_empty();
+            idle.then(|| {
+                let held = Arc::clone(&state.held);
+                state.writing = Some(Writing {
+                    effect,
+                    accepted: Arc::clone(&held),
+                    changes: Arc::from([]),
+                    stored: true,
+                    again: false,
+                });
+                held
+            })
+        });
+        if let Some(held) = taken.flatten() {
+            self.writes = effect;
             self.apply(name, service, held, Arc::from([]));
             self.follow_what_matters(name, service);
         }
