@@ -2,7 +2,7 @@
 //! stands there, and what the guard says.
 
 use syncline_model::desire::Finding;
-use syncline_model::guard::{Guard, HoldId, Look, Offer, Verdict};
+use syncline_model::guard::{Guard, Hold, HoldId, Look, Offer, Verdict};
 use syncline_model::ownership::Path;
 use syncline_model::plan::{self, Change, Inputs, Losses, Natives, Plan, Standing};
 use syncline_model::{Instance, InstanceKey, Moment, ServiceKey, View};
@@ -37,8 +37,8 @@ impl Draft {
     /// Lets the guard judge. A view that is not whole says nothing of losses that
     /// wait: they go on waiting, and what an operator said of them stands.
     pub(super) fn judged(self, service: &ServiceKey, guard: &mut Guard) -> Decision {
-        let mut holds = guard.holds();
-        let standing = holds.find(|hold| !self.whole && Some(hold.id) == self.standing);
+        let stands = |hold: &Hold| !self.whole && Some(hold.id) == self.standing;
+        let standing = guard.holds().find(stands);
         let verdict = match standing {
             Some(hold) => Verdict::Hold(hold),
             None => guard.judge(&self.look, service, &self.offer),

@@ -229,6 +229,12 @@ impl Link {
         }
     }
 
+    /// Whether an addition has to be on disk before it is written.
+    pub(super) fn remembers_additions(&self) -> bool {
+        let report = self.report.as_ref();
+        report.is_some_and(|report| report.hold.needs_durable_additions())
+    }
+
     pub(super) fn services(&self) -> impl Iterator<Item = (&ServiceKey, &LinkService)> {
         self.services.iter()
     }

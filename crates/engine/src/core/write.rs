@@ -1,12 +1,13 @@
 //! From a dirty service to a confirmed write: plan, store, apply.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use syncline_contract::{Hold, Write};
 use syncline_model::guard::{HoldId, Verdict};
 use syncline_model::plan::{self, Change, Plan};
-use syncline_model::{Instance, LinkName, Moment, ServiceKey, ServiceSet, Truth};
+use syncline_model::{Instance, InstanceKey, LinkName, Moment, ServiceKey, ServiceSet, Truth};
 
 use super::draft::Decision;
 use super::link::{Link, LinkRules, LinkService, Writing};
@@ -131,7 +132,10 @@ impl Core {
         if hold != Some(Hold::Written) {
             return;
         }
-        let services: Vec<_> = link.services().map(|(service, _)| service.clone()).collect();
+        let services: Vec<_> = link
+            .services()
+            .map(|(service, _)| service.clone())
+            .collect();
         for service in services {
             self.take_up(name, &service);
         }
@@ -215,15 +219,11 @@ impl Core {
             self.effects.push(Effect::Tell(Box::new(line)));
         }
         let target = link.rules.to.clone();
-        let durable = link
-            .report
-            .as_ref()
-            .is_some_and(|report| report.hold.needs_durable_additions());
+        let durable = link.remembers_additions();
         let Some(state) = link.service_mut(service) else {
             return;
         };
-        let removes = |change: &Change| !matches!(change, Change::Add(_) | Change::Update { .. });
-        let before_write = durable || changes.iter().any(removes);
+        let before_write = durable || !changes.iter().all(adds);
         let changes: Arc<[Change]> = changes.into();
         let going = going(&state.held, &accepted);
         state.writing = Some(Writing {
@@ -295,27 +295,47 @@ impl Core {
         service: &ServiceKey,
         result: Result<(), Arc<str>>,
     ) {
-        let writing = self
-            .links
-            .get_mut(name)
-            .and_then(|link| link.service_mut(service))
-            .and_then(|state| state.writing.as_mut())
-            .filter(|writing| !writing.stored);
-        let Some(writing) = writing else {
-            return;
-        };
-        writing.stored = true;
-        let (accepted, changes) = (Arc::clone(&writing.accepted), Arc::clone(&writing.changes));
-        match result {
-            Ok(()) => self.apply(name, service, accepted, changes),
-            Err(what) => {
-                let error = WriteError {
-                    what,
-                    retry_after: None,
-                    hopeless: false,
-                };
-                self.applied(now, name, service, Err(error));
+        let writing = self.update_service(name, service, |state| {
+            let writing = state.writing.as_mut().filter(|writing| !writing.stored)?;
+            match result {
+                Ok(()) => {
+                    writing.stored = true;
+                    Some(Ok((writing.accepted.clone(), writing.changes.clone())))
+                }
+                Err(what) => state.writing.take().map(|writing| Err((writing, what))),
             }
+        });
+        match writing.flatten() {
+            Some(Ok((accepted, changes))) => self.apply(name, service, accepted, changes),
+            Some(Err((writing, what))) => self.not_stored(now, name, service, writing, what),
+            None => {}
+        }
+    }
+
+    /// The store takes nothing. What a connection holds may be added without
+    /// it; the rest waits.
+    fn not_stored(
+        &mut self,
+        now: Moment,
+        name: &LinkName,
+        service: &ServiceKey,
+        writing: Writing,
+        what: Arc<str>,
+    ) {
+        let error = WriteError {
+            what,
+            retry_after: None,
+            hopeless: false,
+        };
+        self.put_off(now, name, service, &writing, &error);
+        let durable = self.links.get(name).is_none_or(Link::remembers_additions);
+        let held = self.update_service(name, service, |state| Arc::clone(&state.held));
+        let (accepted, changes) = additions(&held.unwrap_or_else(ServiceSet::empty), &writing);
+        if !durable && !changes.is_empty() {
+            self.write(name, service, accepted, changes);
+        }
+        if writing.again {
+            self.dirty.insert((name.clone(), service.clone()));
         }
     }
 
@@ -380,13 +400,24 @@ impl Core {
         writing: Writing,
         error: &WriteError,
     ) {
+        if let Some(link) = self.links.get_mut(name) {
+            link.doubt(service, &writing.accepted);
+        }
+        self.put_off(now, name, service, &writing, error);
+    }
+
+    /// Tells of a failure, and tries again later.
+    fn put_off(
+        &mut self,
+        now: Moment,
+        name: &LinkName,
+        service: &ServiceKey,
+        writing: &Writing,
+        error: &WriteError,
+    ) {
         let mut line = Line::new(name, Happening::Failed, &*error.what).about(service);
         line.effect = Some(writing.effect);
         self.effects.push(Effect::Tell(Box::new(line)));
-        let Some(link) = self.links.get_mut(name) else {
-            return;
-        };
-        link.doubt(service, &writing.accepted);
         let wait = self.update_service(name, service, |state| {
             state.failures = state.failures.saturating_add(1);
             state.failure = Some(Arc::clone(&error.what));
@@ -534,6 +565,24 @@ fn intent(rules: &LinkRules, truth: Option<Truth>, service: &ServiceKey, change:
     line.source = Some(rules.from.clone());
     line.truth = truth;
     line
+}
+
+/// Whether a change takes nothing away.
+fn adds(change: &Change) -> bool {
+    matches!(change, Change::Add(_) | Change::Update { .. })
+}
+
+/// The part of a write that takes nothing away.
+fn additions(held: &ServiceSet, writing: &Writing) -> (Arc<ServiceSet>, Vec<Change>) {
+    let (added, taken): (Vec<Change>, Vec<Change>) =
+        writing.changes.iter().cloned().partition(adds);
+    let taken: BTreeSet<&InstanceKey> = taken.iter().map(Change::key).collect();
+    let given = writing.accepted.instances().iter();
+    let given = given.filter(|instance| !taken.contains(&instance.key));
+    let kept = held.instances().iter();
+    let kept = kept.filter(|instance| taken.contains(&instance.key));
+    let both = given.chain(kept).cloned().collect();
+    (Arc::new(ServiceSet::new(both)), added)
 }
 
 /// What the target was given before and is not any more.
