@@ -18,6 +18,9 @@ use super::{Core, Effect, Happening, Line, Persist, WriteError};
 const FIRST_RETRY: Duration = Duration::from_millis(500);
 /// The longest such wait.
 const LAST_RETRY: Duration = Duration::from_secs(60);
+/// The least wait before what the guard holds is looked at again: looks that
+/// fail must not follow one another without a pause.
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
 /// The least wait after a write that will fail again unless something changes.
 const HOPELESS_RETRY: Duration = Duration::from_secs(30);
 
@@ -530,7 +533,7 @@ impl Core {
         };
         if let Some(wait) = hold.and_then(|hold| hold.needs.next_view_after()) {
             let timer = Timer::Confirm(name.clone(), service.clone());
-            self.timers.set(timer, now + wait);
+            self.timers.set(timer, now + wait.max(LOOK_AGAIN));
         }
         let id = hold.map(|hold| hold.id);
         let before = self.update_service(name, service, |state| {
