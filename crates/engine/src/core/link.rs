@@ -367,6 +367,15 @@ impl Link {
         state.hold.is_some().then(|| target.clone())
     }
 
+    /// Whether something of a source service is on its way out, so that it has
+    /// to be known again when the service changes.
+    pub(super) fn is_losing(&self, source: &ServiceKey) -> bool {
+        let target = self.renamed.get(source).unwrap_or(source);
+        self.services.get(target).is_some_and(|state| {
+            !state.missing.is_empty() || state.hold.is_some() || state.failure.is_some()
+        })
+    }
+
     /// The source services that make up a service of the target.
     pub(super) fn sources(&self, service: &ServiceKey) -> Vec<ServiceKey> {
         self.services

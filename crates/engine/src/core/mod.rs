@@ -204,6 +204,9 @@ impl Core {
                 }
                 let looked = reader.look(&service, view, rejected, false, now);
                 self.looked(now, endpoint, &service, looked);
+                if looked.changed {
+                    self.prove_losses_again(endpoint, &service);
+                }
             }
             Observation::Look(service) => {
                 let looked = reader.hint(&service);
@@ -255,6 +258,18 @@ impl Core {
             .collect();
         for (link, target) in holding {
             self.due(link, target);
+        }
+    }
+
+    /// A push changed a service of which something was on its way out: whether
+    /// that is still gone has to be read.
+    fn prove_losses_again(&mut self, endpoint: &EndpointName, service: &ServiceKey) {
+        let mut links = self.links.values().filter(|l| l.rules.from == *endpoint);
+        if links.any(|link| link.is_losing(service))
+            && let Some(reader) = self.readers.get_mut(endpoint)
+            && reader.want_confirmation(service)
+        {
+            self.start_read(endpoint, service.clone(), Purpose::ConfirmRemoval);
         }
     }
 

@@ -49,6 +49,9 @@ pub(super) struct Known {
     pub(super) rejected: Vec<Rejected>,
     /// When the last complete look was had.
     pub(super) seen_at: Option<Moment>,
+    /// Whether no push changed it since it was last read or listed, so that what
+    /// it does not show is gone.
+    confirmed: bool,
     /// The round of the last list that showed it.
     round: u64,
     /// The round in which it was last pushed or read.
@@ -94,6 +97,7 @@ impl Known {
             last,
             rejected: Vec::new(),
             seen_at: None,
+            confirmed: true,
             round: 0,
             fresh: 0,
             reading: Reading::Idle,
@@ -112,6 +116,11 @@ impl Known {
         match (&self.view, self.seen_at) {
             (View::Failed(_), None) => None,
             (View::Failed(why), Some(_)) => Some(View::Partial(self.last.clone(), why.clone())),
+            // What was proved gone before may be what comes back next.
+            (View::Complete(_, set), _) if !self.confirmed => Some(View::Partial(
+                set.clone(),
+                "it changed since it was last read".into(),
+            )),
             (view, _) => Some(view.clone()),
         }
     }
@@ -277,7 +286,9 @@ impl Reader {
             false
         } else {
             known.seen_at = Some(now);
-            known.show(truth, merged.set)
+            let changed = known.show(truth, merged.set);
+            known.confirmed &= listed || !changed;
+            changed
         };
         let after = Arc::clone(&known.last);
         self.note_arrivals(service, &before, &after, now);
@@ -328,7 +339,10 @@ impl Reader {
                 if overtaken {
                     again = Some(Purpose::ConfirmRemoval);
                 }
-                let changed = known.show(truth, set);
+                // What was not proved before is now.
+                let proved = !overtaken && !known.confirmed;
+                known.confirmed = !overtaken;
+                let changed = known.show(truth, set) || proved;
                 // A read is worth its own truth, also when that is less than before.
                 known.view = View::Complete(truth, Arc::clone(&known.last));
                 Looked {
