@@ -1,0 +1,174 @@
+//! What applications register at the target, and links both ways.
+
+use syncline_contract::Hold;
+
+use crate::core_world::{Answer, LinkSetup, World, link, seconds, world};
+
+/// Looks at everything again and again: a world that is in step stays silent.
+#[track_caller]
+fn assert_silent(world: &mut World) {
+    world.pass(seconds(120));
+    world.done();
+    for _ in 0..10 {
+        world.trigger();
+        world.pass(seconds(300));
+    }
+    let done = world.done();
+    let other: Vec<_> = done.iter().filter(|l| !l.starts_with("list")).collect();
+    assert!(other.is_empty(), "{other:?}");
+}
+
+/// Links both ways, in all the ways in which copies can be told from natives.
+fn both_ways() -> Vec<(&'static str, World)> {
+    let with = |setup: fn(LinkSetup) -> LinkSetup| {
+        let mut world = world([setup(link("a", "b")), setup(link("b", "a"))]);
+        world.register("a", "orders", "10.0.0.1:80");
+        world.register("b", "orders", "10.0.0.2:80 weight 2");
+        world
+    };
+    let mut stripped = with(|link| link);
+    stripped.registry("a").strips_marks = true;
+    stripped.registry("b").strips_marks = true;
+    vec![
+        ("marked", with(|link| link)),
+        ("stripped", stripped),
+        ("unmarked", with(LinkSetup::unmarked)),
+    ]
+}
+
+#[test]
+fn a_native_at_the_target_is_never_doubled() {
+    let mut world = world([link("a", "b")]);
+    world.register("a", "orders", "10.0.0.1:80");
+    world.register("a", "orders", "10.0.0.2:80");
+    world.register("b", "orders", "10.0.0.1:80@west zone=b");
+    world.start();
+    assert_eq!(
+        world.shown("b", "orders"),
+        ["10.0.0.1:80@west zone=b", "10.0.0.2:80"]
+    );
+    assert_eq!(world.status("a-b").shadowed, 1);
+    assert_silent(&mut world);
+}
+
+#[test]
+fn a_copy_yields_to_a_native_and_returns_when_it_leaves() {
+    let mut world = world([link("a", "b").guarded()]);
+    world.register("a", "orders", "10.0.0.1:80");
+    world.start();
+    world.done();
+    world.register("b", "orders", "10.0.0.1:80 zone=b");
+    assert_eq!(
+        world.written(),
+        ["a-b orders: remove 10.0.0.1:80, registered natively at the target"]
+    );
+    assert_eq!(world.shown("b", "orders"), ["10.0.0.1:80 zone=b"]);
+    world.deregister("b", "orders", "10.0.0.1:80");
+    assert_eq!(world.written(), ["a-b orders: add 10.0.0.1:80"]);
+    let journal = world.journal();
+    let told = |what: &str| journal.iter().any(|line| line.starts_with(what));
+    assert!(told("shadowed") && told("no longer shadowed"));
+    assert_silent(&mut world);
+}
+
+#[test]
+fn a_native_that_comes_right_after_our_write_is_seen_soon() {
+    for strips_marks in [false, true] {
+        let mut world = world([link("a", "b")]);
+        world.registry("b").strips_marks = strips_marks;
+        world.register("a", "orders", "10.0.0.1:80");
+        world.start();
+        world.register("a", "orders", "10.0.0.1:80 weight 2");
+        world.register("b", "orders", "10.0.0.1:80 zone=b");
+        world.pass(seconds(10));
+        assert!(world.copies("a-b", "orders").is_empty());
+        assert_eq!(world.status("a-b").shadowed, 1);
+    }
+}
+
+#[test]
+fn natives_that_cannot_be_known_are_waited_for() {
+    let mut world = world([link("a", "b")]);
+    world.register("a", "orders", "10.0.0.1:80");
+    world.register("b", "orders", "10.0.0.1:80 zone=b");
+    world.registry("b").lists = Answer::Fails;
+    world.start();
+    assert!(world.copies("a-b", "orders").is_empty());
+    world.registry("b").lists = Answer::Whole;
+    world.pass(seconds(60));
+    assert!(world.copies("a-b", "orders").is_empty());
+    assert_eq!(world.status("a-b").shadowed, 1);
+}
+
+#[test]
+fn two_ways_converge_and_fall_silent() {
+    for (case, mut world) in both_ways() {
+        world.start();
+        let both = ["10.0.0.1:80", "10.0.0.2:80 weight 2"];
+        assert_eq!(world.shown("a", "orders"), both, "{case}");
+        assert_eq!(world.shown("b", "orders"), both, "{case}");
+        assert_eq!(world.copies("a-b", "orders"), ["10.0.0.1:80"], "{case}");
+        assert_silent(&mut world);
+        world.deregister("a", "orders", "10.0.0.1:80");
+        world.deregister("b", "orders", "10.0.0.2:80");
+        world.pass(seconds(60));
+        assert!(world.shown("a", "orders").is_empty(), "{case}");
+        assert!(world.shown("b", "orders").is_empty(), "{case}");
+        assert_silent(&mut world);
+    }
+}
+
+#[test]
+fn two_ways_survive_a_restart_of_both_ends_of_everything() {
+    for hold in [Hold::Connection, Hold::Persistent] {
+        for strips_marks in [false, true] {
+            let ways = [link("a", "b"), link("b", "a")];
+            let mut world = world(ways.map(|link| link.held_by(hold)));
+            world.registry("a").strips_marks = strips_marks;
+            world.registry("b").strips_marks = strips_marks;
+            world.register("a", "orders", "10.0.0.1:80");
+            world.register("b", "orders", "10.0.0.2:80");
+            world.start();
+            for age in [10, 3600] {
+                world.crash();
+                world.pass(seconds(age));
+                world.start();
+                let both = ["10.0.0.1:80", "10.0.0.2:80"];
+                assert_eq!(world.shown("a", "orders"), both, "{hold:?}");
+                assert_eq!(world.shown("b", "orders"), both, "{hold:?}");
+                assert_eq!(world.copies("a-b", "orders"), ["10.0.0.1:80"]);
+                assert_eq!(world.copies("b-a", "orders"), ["10.0.0.2:80"]);
+            }
+            assert_silent(&mut world);
+        }
+    }
+}
+
+#[test]
+fn a_ring_holds_everything_once() {
+    for strips_marks in [false, true] {
+        let mut world = world([link("a", "b"), link("b", "c"), link("c", "a")]);
+        for (registry, last) in [("a", 1), ("b", 2), ("c", 3)] {
+            world.registry(registry).strips_marks = strips_marks;
+            world.register(registry, "orders", &format!("10.0.0.{last}:80"));
+        }
+        world.start();
+        for registry in ["a", "b", "c"] {
+            assert_eq!(
+                world.shown(registry, "orders"),
+                ["10.0.0.1:80", "10.0.0.2:80", "10.0.0.3:80"]
+            );
+        }
+        assert_silent(&mut world);
+        world.deregister("a", "orders", "10.0.0.1:80");
+        world.register("b", "orders", "10.0.0.2:80 weight 2");
+        world.pass(seconds(60));
+        for registry in ["a", "b", "c"] {
+            assert_eq!(
+                world.shown(registry, "orders"),
+                ["10.0.0.2:80 weight 2", "10.0.0.3:80"]
+            );
+        }
+        assert_silent(&mut world);
+    }
+}

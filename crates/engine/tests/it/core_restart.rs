@@ -1,0 +1,175 @@
+//! After a death: what is taken up again at once, and what waits.
+
+use syncline_contract::Hold;
+
+use crate::core_world::{Answer, Fate, Kind, World, link, seconds, service, world};
+
+/// A world with two services in step that was killed, and starts again so many
+/// seconds later.
+fn killed(hold: Hold, for_seconds: u64) -> World {
+    let mut world = world([link("a", "b").held_by(hold)]);
+    world.register("a", "orders", "10.0.0.1:80");
+    world.register("a", "orders", "10.0.0.2:80");
+    world.register("a", "stock", "10.0.0.3:80");
+    world.start();
+    world.crash();
+    world.pass(seconds(for_seconds));
+    world.done();
+    world
+}
+
+#[test]
+fn what_was_confirmed_lately_is_taken_up_before_any_list() {
+    let mut world = killed(Hold::Connection, 60);
+    assert!(world.shown("b", "orders").is_empty(), "it went with us");
+    world.withhold(Kind::List);
+    world.start();
+    assert_eq!(
+        world.done(),
+        [
+            "list a",
+            "list b",
+            "a-b orders: again, 2 held",
+            "a-b stock: again, 1 held"
+        ]
+    );
+    assert_eq!(world.shown("b", "orders").len(), 2);
+    world.let_go(Kind::List);
+    assert_eq!(world.written(), [""; 0], "and not written once more");
+}
+
+#[test]
+fn what_is_older_waits_for_a_complete_view() {
+    let mut world = killed(Hold::Connection, 600);
+    world.withhold(Kind::List);
+    world.start();
+    world.pass(seconds(60));
+    assert_eq!(world.done(), ["list a", "list b"]);
+    world.let_go(Kind::List);
+    assert_eq!(
+        world.done(),
+        [
+            "a-b orders: again, 2 held",
+            "a-b stock: again, 1 held",
+            "settled a-b"
+        ]
+    );
+    assert_eq!(world.shown("b", "stock"), ["10.0.0.3:80"]);
+}
+
+#[test]
+fn what_went_in_the_meantime_is_removed_after_the_lists_and_a_read() {
+    for age in [60, 600] {
+        let mut world = killed(Hold::Persistent, age);
+        world.deregister("a", "orders", "10.0.0.2:80");
+        world.deregister("a", "stock", "10.0.0.3:80");
+        world.withhold(Kind::List);
+        world.withhold(Kind::Read);
+        world.start();
+        world.pass(seconds(60));
+        assert_eq!(world.shown("b", "orders").len(), 2, "age {age}");
+        world.let_go(Kind::List);
+        world.pass(seconds(60));
+        assert_eq!(world.shown("b", "orders").len(), 2, "age {age}");
+        assert_eq!(world.shown("b", "stock").len(), 1, "age {age}");
+        world.let_go(Kind::Read);
+        assert_eq!(world.shown("b", "orders"), ["10.0.0.1:80"]);
+        assert!(world.shown("b", "stock").is_empty());
+    }
+}
+
+#[test]
+fn a_source_that_is_down_at_the_start_costs_nothing() {
+    for answer in [Answer::Fails, Answer::Suspect] {
+        let mut world = killed(Hold::Persistent, 600);
+        world.registry("a").lists = answer;
+        world.registry("a").reads = Answer::Fails;
+        world.registry("a").hidden.insert(service("orders"));
+        world.registry("a").hidden.insert(service("stock"));
+        world.start();
+        world.pass(seconds(900));
+        assert_eq!(world.written(), [""; 0]);
+        assert_eq!(world.shown("b", "orders").len(), 2);
+        assert!(!world.done().contains(&"settled a-b".to_owned()));
+    }
+}
+
+#[test]
+fn a_change_made_in_the_meantime_is_an_update() {
+    let mut world = killed(Hold::Persistent, 600);
+    world.register("a", "orders", "10.0.0.1:80 weight 7");
+    world.start();
+    assert_eq!(
+        world.written(),
+        [
+            "a-b orders: update 10.0.0.1:80, weight 1 → 7",
+            "a-b stock: again, 1 held"
+        ]
+    );
+}
+
+#[test]
+fn what_fails_to_be_taken_up_is_tried_again_without_the_source() {
+    let mut world = killed(Hold::Connection, 60);
+    world.registry("a").lists = Answer::Fails;
+    world.registry("b").writes = Fate::Refused;
+    world.start();
+    world.pass(seconds(5));
+    assert!(world.shown("b", "orders").is_empty());
+    world.registry("b").writes = Fate::Lands;
+    world.pass(seconds(60));
+    assert_eq!(world.shown("b", "orders").len(), 2);
+    assert_eq!(world.shown("b", "stock").len(), 1);
+}
+
+#[test]
+fn a_kill_between_intent_and_write_leaves_old_or_new() {
+    let mut world = killed(Hold::Persistent, 60);
+    world.start();
+    world.withhold(Kind::Store);
+    world.deregister("a", "orders", "10.0.0.2:80");
+    world.register("a", "orders", "10.0.0.4:80");
+    // The intent is on disk; nothing was written.
+    world.crash();
+    world.let_go(Kind::Store);
+    world.start();
+    assert_eq!(world.shown("b", "orders"), ["10.0.0.1:80", "10.0.0.4:80"]);
+    world.trigger();
+    assert_eq!(world.shown("b", "orders"), ["10.0.0.1:80", "10.0.0.4:80"]);
+}
+
+#[test]
+fn a_kill_between_write_and_confirmation_is_no_harm() {
+    let mut world = killed(Hold::Persistent, 60);
+    world.start();
+    world.withhold(Kind::Write);
+    world.deregister("a", "orders", "10.0.0.2:80");
+    world.register("a", "stock", "10.0.0.4:80");
+    world.lose(Kind::Write);
+    world.crash();
+    world.start();
+    assert_eq!(world.shown("b", "orders"), ["10.0.0.1:80"]);
+    assert_eq!(world.shown("b", "stock"), ["10.0.0.3:80", "10.0.0.4:80"]);
+}
+
+#[test]
+fn a_file_is_not_rendered_short_after_a_restart() {
+    let mut world = world([link("a", "f").output()]);
+    world.register("a", "team/orders", "10.0.0.1:80");
+    world.register("a", "stock", "10.0.0.3:80");
+    world.start();
+    world.crash();
+    world.pass(seconds(3600));
+    world.done();
+    // A part of the source cannot be read: the file keeps what it had of it.
+    world
+        .registry("a")
+        .doubtful
+        .insert("team".into(), Answer::Partial);
+    world.registry("a").hidden.insert(service("team/orders"));
+    world.start();
+    let done = world.done();
+    let settled = done.iter().position(|line| line == "settled a-f");
+    let taken_up = done.iter().position(|line| line.starts_with("a-f orders"));
+    assert!(taken_up.is_some() && taken_up < settled, "{done:?}");
+}
