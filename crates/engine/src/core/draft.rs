@@ -5,7 +5,7 @@ use syncline_model::desire::Finding;
 use syncline_model::guard::{Guard, Hold, HoldId, Look, Offer, Verdict};
 use syncline_model::ownership::Path;
 use syncline_model::plan::{self, Change, Inputs, Losses, Natives, Plan, Standing};
-use syncline_model::{Instance, InstanceKey, Moment, ServiceKey, View};
+use syncline_model::{Instance, InstanceKey, MARK_KEY, Moment, ServiceKey, View};
 
 use super::Core;
 use super::link::{Link, LinkService};
@@ -142,15 +142,19 @@ impl Core {
     }
 
     /// The way of a copy whose own mark was stripped: what one of our links
-    /// wrote there is never taken for native.
+    /// wrote there is never taken for native, unless it is shown there with its
+    /// mark as well.
     fn remembered_path(&self, link: &Link, service: &ServiceKey, shown: &Instance) -> Option<Path> {
+        let known = self.readers[&link.rules.from].get(service)?;
         self.links
             .values()
             .filter(|other| other.rules.to == link.rules.from)
             .find_map(|other| {
                 let written = other.service(service)?.wrote(shown)?;
                 let marking = other.rules.rules.marking.as_ref()?;
-                Some(marking.path_of_written(service, written))
+                let mut beside = known.last.get(&shown.key).iter();
+                let marked = beside.any(|copy| marking.is_ours(service, copy));
+                (!marked).then(|| marking.path_of_written(service, written))
             })
     }
 
@@ -164,14 +168,21 @@ impl Core {
             return Natives::new();
         };
         let marking = link.rules.rules.marking.as_ref();
-        let ours = |instance: &Instance| {
-            let written = self
-                .links
+        let marked =
+            |instance: &Instance| marking.is_some_and(|marking| marking.is_ours(service, instance));
+        let written = |instance: &Instance| {
+            self.links
                 .values()
                 .filter(|other| other.rules.to == link.rules.to)
                 .filter_map(|other| other.service(service))
-                .any(|state| state.wrote(instance).is_some());
-            written || marking.is_some_and(|marking| marking.is_ours(service, instance))
+                .any(|state| state.wrote(instance).is_some())
+        };
+        // A copy whose mark was stripped is known by its content. An application
+        // may register the very same; then our copy stands beside it, marked.
+        let ours = |instance: &Instance| match written(instance) {
+            true if instance.metadata.get(MARK_KEY).is_some() => true,
+            true => !known.last.get(&instance.key).iter().any(marked),
+            false => marked(instance),
         };
         let (mine, natives): (Vec<&Instance>, Vec<&Instance>) =
             known.last.instances().iter().partition(|i| ours(i));

@@ -5,9 +5,9 @@
 //! hash order: the same events give the same effects. The shell turns effects
 //! into I/O and the outcome of I/O into events.
 //!
-//! * a [`reader`] per endpoint knows what each service looks like and how far
+//! * a reader per endpoint knows what each service looks like and how far
 //!   that can be trusted;
-//! * a [`link`] turns that into accepted sets, one service at a time: what is
+//! * a link turns that into accepted sets, one service at a time: what is
 //!   dirty is planned when its turn comes, and nothing is written twice at once.
 
 mod arrivals;

@@ -87,6 +87,26 @@ fn a_native_that_comes_right_after_our_write_is_seen_soon() {
 }
 
 #[test]
+fn an_application_that_moves_is_told_from_its_own_copy() {
+    let mut world = world([link("a", "b").guarded(), link("b", "a").guarded()]);
+    let all = ["10.0.0.1:80", "10.0.0.2:80", "10.0.0.3:80"];
+    for instance in all {
+        world.register("a", "orders", instance);
+    }
+    world.start();
+    // One after another leaves `a` and comes to `b`, with the very same content.
+    for instance in all {
+        world.deregister("a", "orders", instance);
+        world.register("b", "orders", instance);
+        assert_eq!(world.shown("a", "orders"), all);
+        assert_eq!(world.shown("b", "orders"), all);
+    }
+    assert!(world.copies("a-b", "orders").is_empty());
+    assert_eq!(world.copies("b-a", "orders"), all);
+    assert_silent(&mut world);
+}
+
+#[test]
 fn natives_that_cannot_be_known_are_waited_for() {
     let mut world = world([link("a", "b")]);
     world.register("a", "orders", "10.0.0.1:80");
