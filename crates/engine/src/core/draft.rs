@@ -1,11 +1,12 @@
 //! What would be done for one service: what should be at the target, who else
 //! stands there, and what the guard says.
 
+use std::cell::Cell;
+
 use syncline_model::desire::Finding;
 use syncline_model::guard::{Guard, Hold, HoldId, Look, Offer, Verdict};
-use syncline_model::ownership::Path;
-use syncline_model::plan::{self, Change, Inputs, Losses, Natives, Plan, Standing};
-use syncline_model::{Instance, InstanceKey, MARK_KEY, Moment, ServiceKey, View};
+use syncline_model::plan::{self, Change, Inputs, Losses, Plan};
+use syncline_model::{EndpointName, Instance, InstanceKey, Moment, ServiceKey, View};
 
 use super::Core;
 use super::link::{Link, LinkService};
@@ -24,13 +25,25 @@ pub(super) struct Draft {
     whole: bool,
     /// What the guard holds of the service.
     standing: Option<HoldId>,
+    rechecks: Vec<Recheck>,
+    keeps_marks: bool,
 }
+
+/// A service of a registry, and when a look at it will tell more.
+type Recheck = ((EndpointName, ServiceKey), Moment);
 
 /// What is done for a service.
 pub(super) struct Decision {
     pub(super) plan: Plan,
     pub(super) left_out: Vec<Problem>,
     pub(super) verdict: Verdict,
+    /// Whether the view behind it is complete.
+    pub(super) whole: bool,
+    /// What is to be looked at again, and when, because it is not clear who
+    /// stands there.
+    pub(super) rechecks: Vec<Recheck>,
+    /// Whether the target was seen to keep our marks.
+    pub(super) keeps_marks: bool,
 }
 
 impl Draft {
@@ -51,6 +64,9 @@ impl Draft {
             plan,
             left_out: self.left_out,
             verdict,
+            whole: self.whole,
+            rechecks: self.rechecks,
+            keeps_marks: self.keeps_marks,
         }
     }
 }
@@ -60,8 +76,8 @@ impl Core {
     pub(super) fn draft(&self, now: Moment, link: &Link, service: &ServiceKey) -> Option<Draft> {
         let state = link.service(service)?;
         let wanted = self.wanted(link, state, service)?;
-        let natives = self.natives(link, service);
-        if !natives.is_empty() && self.target_is_being_read(link, service) {
+        let neighbours = self.neighbours(link, service);
+        if !neighbours.natives.is_empty() && self.target_is_being_read(link, service) {
             // What stood there before may be shown until the read has ended.
             return None;
         }
@@ -69,7 +85,7 @@ impl Core {
             plan::plan(&Inputs {
                 desired: &wanted.view,
                 held: &state.held,
-                natives: &natives,
+                natives: &neighbours.natives,
                 missing: &state.missing,
                 identity: link.identity(),
                 policy: link.rules.removal,
@@ -95,6 +111,15 @@ impl Core {
             held: loses.then(|| plan(Losses::Held)),
             whole: wanted.view.complete().is_some(),
             standing: state.hold,
+            rechecks: wanted
+                .recheck
+                .into_iter()
+                .chain(neighbours.recheck.map(|at| {
+                    let place = (link.rules.to.clone(), service.clone());
+                    (place, at)
+                }))
+                .collect(),
+            keeps_marks: neighbours.keeps_marks,
             passing,
             left_out: wanted.left_out,
         })
@@ -116,15 +141,20 @@ impl Core {
                 view,
                 seen_at: Some(seen_at),
                 left_out: Vec::new(),
+                recheck: Vec::new(),
             });
         }
         let mut views = Vec::with_capacity(state.from.len());
         let mut left_out = Vec::new();
         let mut seen_at = None;
+        let mut rechecks = Vec::new();
         for source in &state.from {
             let known = reader.get(source)?;
-            let remembered = |shown: &Instance| self.remembered_path(link, source, shown);
+            let recheck = Cell::new(None);
+            let remembered = |shown: &Instance| self.remembered_path(link, source, shown, &recheck);
             let desired = rules.desire(source, &known.shown()?, remembered);
+            let place = (link.rules.from.clone(), source.clone());
+            rechecks.extend(recheck.get().map(|at| (place, at)));
             left_out.extend(desired.findings);
             views.push(desired.view);
             seen_at = Some(seen_at.map_or(known.seen_at, |at| known.seen_at.min(at)));
@@ -134,72 +164,12 @@ impl Core {
         Some(Wanted {
             seen_at: view.complete().and(seen_at.flatten()),
             view,
+            recheck: rechecks,
             left_out: left_out
                 .into_iter()
                 .map(|finding| problem(service, finding))
                 .collect(),
         })
-    }
-
-    /// The way of a copy whose own mark was stripped: what one of our links
-    /// wrote there is never taken for native, unless it is shown there with its
-    /// mark as well.
-    fn remembered_path(&self, link: &Link, service: &ServiceKey, shown: &Instance) -> Option<Path> {
-        let known = self.readers[&link.rules.from].get(service)?;
-        self.links
-            .values()
-            .filter(|other| other.rules.to == link.rules.from)
-            .find_map(|other| {
-                let written = other.service(service)?.wrote(shown)?;
-                let marking = other.rules.rules.marking.as_ref()?;
-                let mut beside = known.last.get(&shown.key).iter();
-                let marked = beside.any(|copy| marking.is_ours(service, copy));
-                (!marked).then(|| marking.path_of_written(service, written))
-            })
-    }
-
-    /// Who registers natively at the target: whatever stands there and is not
-    /// ours, by its mark or by the ledger.
-    fn natives(&self, link: &Link, service: &ServiceKey) -> Natives {
-        if !link.rules.target_is_read {
-            return Natives::new();
-        }
-        let Some(known) = self.readers[&link.rules.to].get(service) else {
-            return Natives::new();
-        };
-        let marking = link.rules.rules.marking.as_ref();
-        let marked =
-            |instance: &Instance| marking.is_some_and(|marking| marking.is_ours(service, instance));
-        let written = |instance: &Instance| {
-            self.links
-                .values()
-                .filter(|other| other.rules.to == link.rules.to)
-                .filter_map(|other| other.service(service))
-                .any(|state| state.wrote(instance).is_some())
-        };
-        // A copy whose mark was stripped is known by its content. An application
-        // may register the very same; then our copy stands beside it, marked.
-        let ours = |instance: &Instance| match written(instance) {
-            true if instance.metadata.get(MARK_KEY).is_some() => true,
-            true => !known.last.get(&instance.key).iter().any(marked),
-            false => marked(instance),
-        };
-        let (mine, natives): (Vec<&Instance>, Vec<&Instance>) =
-            known.last.instances().iter().partition(|i| ours(i));
-        let standing = |native: &Instance| {
-            let beside = mine.iter().any(|copy| copy.key.same_address(&native.key));
-            match beside {
-                true => Standing::Beside,
-                false => Standing::Instead,
-            }
-        };
-        natives
-            .into_iter()
-            .map(|native| {
-                let address = (native.key.host.clone(), native.key.port);
-                (address, standing(native))
-            })
-            .collect()
     }
 }
 
@@ -209,6 +179,7 @@ struct Wanted {
     /// When the complete view behind it was seen.
     seen_at: Option<Moment>,
     left_out: Vec<Problem>,
+    recheck: Vec<Recheck>,
 }
 
 fn problem(service: &ServiceKey, finding: Finding) -> Problem {

@@ -14,6 +14,7 @@ use syncline_model::{
     ServiceSet, Truth, View,
 };
 
+use super::copies::Former;
 use super::reader::Reader;
 use super::status::{HoldStatus, Problem};
 
@@ -104,6 +105,10 @@ pub(super) struct LinkService {
     pub(super) hold: Option<HoldId>,
     /// Whether it is watched at the target by name.
     pub(super) followed: bool,
+    /// What was given before the last writes, which old looks still show.
+    pub(super) former: Former,
+    /// Whether the target was seen to keep our marks.
+    pub(super) keeps_marks: bool,
 }
 
 /// A write under way.
@@ -138,6 +143,8 @@ impl LinkService {
             left_out: Vec::new(),
             hold: None,
             followed: false,
+            former: Former::default(),
+            keeps_marks: false,
         }
     }
 
@@ -184,7 +191,7 @@ impl LinkService {
 
     /// Whether nothing is left to remember.
     fn is_idle(&self) -> bool {
-        self.from.is_empty() && !self.gives() && !self.followed
+        self.from.is_empty() && !self.gives() && !self.followed && self.former.is_empty()
     }
 }
 
@@ -294,6 +301,31 @@ impl Link {
         self.in_use = self.in_use + state.held.in_use() as u64 - before.in_use() as u64;
     }
 
+    /// The target was listed: what its looks do not show any more is forgotten.
+    pub(super) fn target_listed(&mut self, reader: &Reader, now: Moment) {
+        for (service, state) in &mut self.services {
+            if !state.former.is_empty() {
+                let known = reader.get(service);
+                state
+                    .former
+                    .prune(known.and_then(|known| known.seen_at).unwrap_or(now));
+            }
+        }
+        self.services.retain(|_, state| !state.is_idle());
+    }
+
+    /// Whether copies carry a mark.
+    pub(super) fn marks(&self) -> bool {
+        let marking = self.rules.rules.marking.as_ref();
+        marking.is_some_and(|marking| marking.marks)
+    }
+
+    /// Whether the mark of an instance says that this install wrote it.
+    pub(super) fn is_marked_as_ours(&self, service: &ServiceKey, instance: &Instance) -> bool {
+        let marking = self.rules.rules.marking.as_ref();
+        marking.is_some_and(|marking| marking.is_ours(service, instance))
+    }
+
     /// How many instances of all services are in use at the target.
     pub(super) fn in_use(&self) -> u64 {
         self.in_use
@@ -354,15 +386,20 @@ impl Link {
     /// Whether the target holds anything of the service that a source service is
     /// part of.
     pub(super) fn holds_of(&self, source: &ServiceKey) -> bool {
-        let target = self.renamed.get(source).unwrap_or(source);
-        let state = self.services.get(target);
-        state.is_some_and(|state| !state.held.is_empty() || state.writing.is_some())
+        let state = self.services.get(self.target_of(source));
+        state.is_some_and(LinkService::gives)
+    }
+
+    /// The service at the target that a source service is part of, where it is
+    /// part of any.
+    pub(super) fn target_of<'a>(&'a self, source: &'a ServiceKey) -> &'a ServiceKey {
+        self.renamed.get(source).unwrap_or(source)
     }
 
     /// The service at the target that a source service is part of, where the
     /// guard holds losses of it.
     pub(super) fn held_target(&self, source: &ServiceKey) -> Option<ServiceKey> {
-        let target = self.renamed.get(source).unwrap_or(source);
+        let target = self.target_of(source);
         let state = self.services.get(target)?;
         state.hold.is_some().then(|| target.clone())
     }
@@ -370,10 +407,11 @@ impl Link {
     /// Whether something of a source service is on its way out, so that it has
     /// to be known again when the service changes.
     pub(super) fn is_losing(&self, source: &ServiceKey) -> bool {
-        let target = self.renamed.get(source).unwrap_or(source);
-        self.services.get(target).is_some_and(|state| {
-            !state.missing.is_empty() || state.hold.is_some() || state.failure.is_some()
-        })
+        self.services
+            .get(self.target_of(source))
+            .is_some_and(|state| {
+                !state.missing.is_empty() || state.hold.is_some() || state.failure.is_some()
+            })
     }
 
     /// The source services that make up a service of the target.

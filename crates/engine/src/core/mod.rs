@@ -11,6 +11,7 @@
 //!   dirty is planned when its turn comes, and nothing is written twice at once.
 
 mod arrivals;
+mod copies;
 mod draft;
 mod event;
 mod link;
@@ -248,6 +249,17 @@ impl Core {
                     .insert((link.rules.name.clone(), service.clone()));
             }
         }
+        // Whoever waits for a later look to tell who stands there.
+        let written_lately = |link: &Link| {
+            let state = link.service(service);
+            link.rules.to == *endpoint && state.is_some_and(|state| !state.former.is_empty())
+        };
+        if self.links.values().any(written_lately) {
+            for link in self.links.values().filter(|l| l.rules.from == *endpoint) {
+                let target = link.target_of(service);
+                self.dirty.insert((link.rules.name.clone(), target.clone()));
+            }
+        }
         // A removal that the guard holds counts complete views, also those
         // that show what the one before showed.
         let holding: Vec<_> = self
@@ -389,8 +401,9 @@ impl Core {
                     self.dirty.insert((link.rules.name.clone(), orphan));
                 }
                 opened.push(link.rules.name.clone());
-            } else if link.rules.to == *endpoint && first {
-                opened.push(link.rules.name.clone());
+            } else if link.rules.to == *endpoint {
+                link.target_listed(reader, now);
+                opened.extend(first.then(|| link.rules.name.clone()));
             }
         }
         for link in opened {

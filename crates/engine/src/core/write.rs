@@ -176,7 +176,10 @@ impl Core {
         service: &ServiceKey,
         decision: Decision,
     ) {
-        self.note_verdict(now, name, service, &decision.verdict);
+        self.note_verdict(now, name, service, &decision);
+        for ((endpoint, service), at) in decision.rechecks {
+            self.timers.set(Timer::Read(endpoint, service), at.max(now));
+        }
         let plan = decision.plan;
         if let Some(moment) = plan.wake {
             self.timers
@@ -195,6 +198,7 @@ impl Core {
         state.left_out = decision.left_out;
         state.not_before = None;
         state.due = false;
+        state.keeps_marks |= decision.keeps_marks;
         if !plan.changes.is_empty() || !state.live {
             self.write(name, service, plan.accepted, plan.changes);
         }
@@ -356,7 +360,7 @@ impl Core {
         };
         let again = writing.again;
         match result {
-            Ok(()) => self.confirmed(name, service, writing),
+            Ok(()) => self.confirmed(now, name, service, writing),
             Err(error) => self.failed(now, name, service, writing, &error),
         }
         if again {
@@ -364,7 +368,7 @@ impl Core {
         }
     }
 
-    fn confirmed(&mut self, name: &LinkName, service: &ServiceKey, writing: Writing) {
+    fn confirmed(&mut self, now: Moment, name: &LinkName, service: &ServiceKey, writing: Writing) {
         let held = writing.accepted;
         if !writing.changes.is_empty() {
             let changes = match writing.changes.len() {
@@ -379,7 +383,12 @@ impl Core {
         let Some(link) = self.links.get_mut(name) else {
             return;
         };
+        let read = link.rules.target_is_read;
         link.confirm(service, Arc::clone(&held));
+        let marks = link.marks();
+        if let Some(state) = link.service_mut(service).filter(|_| read) {
+            state.former.confirmed(&writing.changes, marks, now);
+        }
         let target = link.rules.to.clone();
         self.follow_what_matters(name, service);
         if let Some(link) = self.links.get_mut(name) {
@@ -405,6 +414,9 @@ impl Core {
     ) {
         if let Some(link) = self.links.get_mut(name) {
             link.doubt(service, &writing.accepted);
+            if let Some(state) = link.service_mut(service) {
+                state.former.failed(&writing.changes);
+            }
         }
         self.put_off(now, name, service, &writing, error);
     }
@@ -525,13 +537,15 @@ impl Core {
         now: Moment,
         name: &LinkName,
         service: &ServiceKey,
-        verdict: &Verdict,
+        decision: &Decision,
     ) {
-        let hold = match verdict {
+        let hold = match &decision.verdict {
             Verdict::Hold(hold) => Some(hold),
             Verdict::Pass => None,
         };
-        if let Some(wait) = hold.and_then(|hold| hold.needs.next_view_after()) {
+        // What is not whole is looked at again anyway, with patience.
+        let asks = hold.filter(|_| decision.whole);
+        if let Some(wait) = asks.and_then(|hold| hold.needs.next_view_after()) {
             let timer = Timer::Confirm(name.clone(), service.clone());
             self.timers.set(timer, now + wait.max(LOOK_AGAIN));
         }

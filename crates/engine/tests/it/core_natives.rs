@@ -1,8 +1,8 @@
 //! What applications register at the target, and links both ways.
 
-use syncline_contract::Hold;
+use syncline_contract::{Hold, Observation};
 
-use crate::core_world::{Answer, LinkSetup, World, link, seconds, world};
+use crate::core_world::{Answer, Fate, Kind, LinkSetup, World, link, seconds, service, world};
 
 /// Looks at everything again and again: a world that is in step stays silent.
 #[track_caller]
@@ -72,6 +72,17 @@ fn a_copy_yields_to_a_native_and_returns_when_it_leaves() {
 }
 
 #[test]
+fn a_native_that_says_the_same_as_our_copy_is_seen_beside_its_mark() {
+    let mut world = world([link("a", "b")]);
+    world.register("a", "orders", "10.0.0.1:80 zone=a");
+    world.start();
+    world.pass(seconds(60));
+    world.register("b", "orders", "10.0.0.1:80 zone=a");
+    assert!(world.copies("a-b", "orders").is_empty());
+    assert_eq!(world.shown("b", "orders"), ["10.0.0.1:80 zone=a"]);
+}
+
+#[test]
 fn a_native_that_comes_right_after_our_write_is_seen_soon() {
     for strips_marks in [false, true] {
         let mut world = world([link("a", "b")]);
@@ -121,6 +132,52 @@ fn natives_that_cannot_be_known_are_waited_for() {
 }
 
 #[test]
+fn our_own_copy_in_an_old_look_is_no_native() {
+    for (case, mut world) in both_ways() {
+        world.start();
+        world.done();
+        // The target shows what we wrote only later; the source goes on.
+        world.registry("a").silent = true;
+        world.withhold(Kind::Push);
+        for weight in 2..6 {
+            world.register("a", "orders", &format!("10.0.0.1:80 weight {weight}"));
+            world.observe("a", Observation::Look(service("orders")));
+        }
+        world.let_go(Kind::Push);
+        world.pass(seconds(60));
+        let expected: Vec<String> = (2..6)
+            .map(|to| {
+                let from = to - 1;
+                format!("a-b orders: update 10.0.0.1:80, weight {from} → {to}")
+            })
+            .collect();
+        assert_eq!(world.written(), expected, "{case}");
+    }
+}
+
+#[test]
+fn what_a_failed_write_left_at_the_target_is_no_native() {
+    for fate in [Fate::Unheard, Fate::Halved, Fate::Refused] {
+        for (case, mut world) in both_ways() {
+            world.start();
+            world.done();
+            world.registry("b").writes = fate;
+            for weight in 2..6 {
+                world.register("a", "orders", &format!("10.0.0.1:80 weight {weight}"));
+                world.pass(seconds(20));
+            }
+            world.registry("b").writes = Fate::Lands;
+            world.pass(seconds(120));
+            let shown = ["10.0.0.1:80 weight 5", "10.0.0.2:80 weight 2"];
+            assert_eq!(world.shown("b", "orders"), shown, "{case} {fate:?}");
+            let written = world.written();
+            let removed = written.iter().filter(|line| line.contains("remove"));
+            assert_eq!(removed.count(), 0, "{case} {fate:?}: {written:?}");
+        }
+    }
+}
+
+#[test]
 fn two_ways_converge_and_fall_silent() {
     for (case, mut world) in both_ways() {
         world.start();
@@ -135,6 +192,30 @@ fn two_ways_converge_and_fall_silent() {
         assert!(world.shown("a", "orders").is_empty(), "{case}");
         assert!(world.shown("b", "orders").is_empty(), "{case}");
         assert_silent(&mut world);
+    }
+}
+
+#[test]
+fn what_left_does_not_come_back_from_the_other_side() {
+    for (case, mut world) in both_ways() {
+        world.start();
+        // Our copy goes, which the other side is told only later.
+        world.withhold(Kind::Push);
+        world.deregister("a", "orders", "10.0.0.1:80");
+        world.observe("a", Observation::Look(service("orders")));
+        assert_eq!(world.shown("b", "orders").len(), 1, "{case}");
+        world.done();
+        world.observe("a", Observation::Look(service("orders")));
+        world.pass(seconds(1));
+        world.register("b", "orders", "10.0.0.2:80 weight 3");
+        world.let_go(Kind::Push);
+        world.pass(seconds(30));
+        assert_eq!(
+            world.written(),
+            ["b-a orders: update 10.0.0.2:80, weight 2 → 3"],
+            "{case}"
+        );
+        assert_eq!(world.shown("a", "orders"), ["10.0.0.2:80 weight 3"]);
     }
 }
 
@@ -161,6 +242,24 @@ fn two_ways_survive_a_restart_of_both_ends_of_everything() {
             }
             assert_silent(&mut world);
         }
+    }
+}
+
+#[test]
+fn an_application_that_moves_is_followed_both_ways() {
+    for (case, mut world) in both_ways() {
+        world.start();
+        world.pass(seconds(60));
+        // It registers in the new place first, with the same content.
+        world.register("b", "orders", "10.0.0.1:80");
+        world.pass(seconds(1));
+        world.deregister("a", "orders", "10.0.0.1:80");
+        world.pass(seconds(30));
+        let both = ["10.0.0.1:80", "10.0.0.2:80 weight 2"];
+        assert_eq!(world.shown("a", "orders"), both, "{case}");
+        assert_eq!(world.shown("b", "orders"), both, "{case}");
+        assert!(world.copies("a-b", "orders").is_empty(), "{case}");
+        assert_silent(&mut world);
     }
 }
 

@@ -45,6 +45,7 @@ pub(crate) struct World {
     pub(crate) now: Moment,
     queue: Vec<Queued>,
     queued: u64,
+    stepped: u64,
     withheld: BTreeSet<Kind>,
     /// Makes delays, losses and doubles; without it everything is prompt.
     pub(crate) chance: Option<Chance>,
@@ -69,6 +70,7 @@ pub(crate) fn world(links: impl IntoIterator<Item = LinkSetup>) -> World {
         now: at(1000),
         queue: Vec::new(),
         queued: 0,
+        stepped: 0,
         withheld: BTreeSet::new(),
         chance: None,
         followed: BTreeSet::new(),
@@ -264,6 +266,10 @@ impl World {
         links
             .find(|status| status.link.as_str() == link)
             .expect("a link of that name")
+    }
+
+    pub(crate) fn links(&self) -> &[LinkSetup] {
+        &self.links
     }
 
     fn link(&self, name: &LinkName) -> &LinkSetup {

@@ -11,6 +11,9 @@ use super::registry::{Fate, stands};
 use super::told::Sight;
 use super::{Chance, World};
 
+/// No test needs more.
+const MOST_STEPS: u64 = 200_000;
+
 /// What may be made to wait.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) enum Kind {
@@ -40,6 +43,11 @@ enum Outcome {
 impl World {
     /// Steps the core and performs what it asks for.
     pub(super) fn step(&mut self, event: Event) {
+        self.stepped += 1;
+        if self.stepped > MOST_STEPS {
+            let last = &self.log[self.log.len().saturating_sub(10)..];
+            panic!("this goes round in circles: {last:#?}");
+        }
         for effect in self.core.step(self.now, event) {
             self.perform(effect);
         }
