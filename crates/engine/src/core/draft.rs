@@ -37,8 +37,6 @@ pub(super) struct Decision {
     pub(super) plan: Plan,
     pub(super) left_out: Vec<Problem>,
     pub(super) verdict: Verdict,
-    /// Whether the view behind it is complete.
-    pub(super) whole: bool,
     /// What is to be looked at again, and when, because it is not clear who
     /// stands there.
     pub(super) rechecks: Vec<Recheck>,
@@ -64,7 +62,6 @@ impl Draft {
             plan,
             left_out: self.left_out,
             verdict,
-            whole: self.whole,
             rechecks: self.rechecks,
             keeps_marks: self.keeps_marks,
         }

@@ -462,12 +462,9 @@ impl Link {
     }
 
     /// Held services that no source service makes up.
-    pub(super) fn orphans(&self) -> Vec<ServiceKey> {
-        self.services
-            .iter()
-            .filter(|(_, state)| state.from.is_empty())
-            .map(|(service, _)| service.clone())
-            .collect()
+    pub(super) fn orphans(&mut self) -> impl Iterator<Item = (&ServiceKey, &mut LinkService)> {
+        let services = self.services.iter_mut();
+        services.filter(|(_, state)| state.from.is_empty())
     }
 
     /// Somebody asks for a look: a list that began before does not answer it.

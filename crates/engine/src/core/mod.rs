@@ -394,11 +394,13 @@ impl Core {
         }
         let reader = &self.readers[endpoint];
         let mut opened = Vec::new();
-        for link in self.links.values_mut() {
+        for (name, link) in &mut self.links {
             if link.rules.from == *endpoint {
                 link.source_listed(reader, ended.round, now);
-                for orphan in link.orphans() {
-                    self.dirty.insert((link.rules.name.clone(), orphan));
+                for (orphan, state) in link.orphans() {
+                    // Lists are the views that the guard asked for.
+                    state.due = state.hold.is_some();
+                    self.dirty.insert((name.clone(), orphan.clone()));
                 }
                 opened.push(link.rules.name.clone());
             } else if link.rules.to == *endpoint {

@@ -543,9 +543,7 @@ impl Core {
             Verdict::Hold(hold) => Some(hold),
             Verdict::Pass => None,
         };
-        // What is not whole is looked at again anyway, with patience.
-        let asks = hold.filter(|_| decision.whole);
-        if let Some(wait) = asks.and_then(|hold| hold.needs.next_view_after()) {
+        if let Some(wait) = hold.and_then(|hold| hold.needs.next_view_after()) {
             let timer = Timer::Confirm(name.clone(), service.clone());
             self.timers.set(timer, now + wait.max(LOOK_AGAIN));
         }
