@@ -7,7 +7,9 @@ use std::time::Duration;
 use syncline_contract::{Hold, Write};
 use syncline_model::guard::{HoldId, Verdict};
 use syncline_model::plan::{self, Change, Plan};
-use syncline_model::{Instance, InstanceKey, LinkName, Moment, ServiceKey, ServiceSet, Truth};
+use syncline_model::{
+    EndpointName, Instance, InstanceKey, LinkName, Moment, ServiceKey, ServiceSet, Truth,
+};
 
 use super::draft::Decision;
 use super::link::{Link, LinkRules, LinkService, Writing};
@@ -390,6 +392,7 @@ impl Core {
             state.former.confirmed(&writing.changes, marks, now);
         }
         let target = link.rules.to.clone();
+        self.tell_readers(&target, service, &writing.changes);
         self.follow_what_matters(name, service);
         if let Some(link) = self.links.get_mut(name) {
             link.drop_if_idle(service);
@@ -400,6 +403,18 @@ impl Core {
             service: service.clone(),
             held,
         }));
+    }
+
+    /// Copies went from a registry: whoever reads it may take for native now
+    /// what stands there still.
+    fn tell_readers(&mut self, target: &EndpointName, service: &ServiceKey, changes: &[Change]) {
+        if !changes.iter().any(|c| matches!(c, Change::Remove { .. })) {
+            return;
+        }
+        for link in self.links.values().filter(|l| l.rules.from == *target) {
+            let theirs = link.target_of(service).clone();
+            self.dirty.insert((link.rules.name.clone(), theirs));
+        }
     }
 
     /// A write failed, and nobody knows how far it came: the target may hold
