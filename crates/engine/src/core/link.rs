@@ -88,6 +88,8 @@ pub(super) struct LinkService {
     pub(super) missing: Missing,
     /// The write under way.
     pub(super) writing: Option<Writing>,
+    /// What is on disk of a write that was planned anew before it began.
+    pub(super) on_disk: BTreeSet<InstanceKey>,
     /// Writes that failed one after another.
     pub(super) failures: u32,
     /// Why the last write failed.
@@ -135,6 +137,7 @@ impl LinkService {
             fresh: false,
             missing: Missing::new(),
             writing: None,
+            on_disk: BTreeSet::new(),
             failures: 0,
             failure: None,
             not_before: None,

@@ -232,7 +232,14 @@ impl Core {
         let Some(state) = link.service_mut(service) else {
             return;
         };
-        let before_write = durable || !changes.iter().all(adds);
+        let waits = |change: &Change| {
+            (durable || !adds(change)) && !state.on_disk.contains(change.key())
+        };
+        let before_write = match changes.is_empty() {
+            true => durable,
+            false => changes.iter().any(waits),
+        };
+        state.on_disk.clear();
         let changes: Arc<[Change]> = changes.into();
         let going = going(&state.held, &accepted);
         state.writing = Some(Writing {
@@ -304,20 +311,28 @@ impl Core {
         service: &ServiceKey,
         result: Result<(), Arc<str>>,
     ) {
+        let awaited = |writing: &mut Writing| !std::mem::replace(&mut writing.stored, true);
         let writing = self.update_service(name, service, |state| {
-            let writing = state.writing.as_mut().filter(|writing| !writing.stored)?;
-            match result {
-                Ok(()) => {
-                    writing.stored = true;
-                    Some(Ok((writing.accepted.clone(), writing.changes.clone())))
-                }
-                Err(what) => state.writing.take().map(|writing| Err((writing, what))),
+            let writing = state.writing.take_if(awaited)?;
+            // What happened meanwhile may speak against taking anything away.
+            let planned_anew = writing.again && !writing.changes.iter().all(adds);
+            if result.is_ok() && planned_anew {
+                let changed = writing.changes.iter().map(|change| change.key().clone());
+                state.on_disk = changed.collect();
             }
+            Some((writing, planned_anew))
         });
-        match writing.flatten() {
-            Some(Ok((accepted, changes))) => self.apply(name, service, accepted, changes),
-            Some(Err((writing, what))) => self.not_stored(now, name, service, writing, what),
-            None => {}
+        let Some((writing, planned_anew)) = writing.flatten() else {
+            return;
+        };
+        if let Err(what) = result {
+            self.not_stored(now, name, service, writing, what);
+        } else if planned_anew {
+            self.dirty.insert((name.clone(), service.clone()));
+        } else {
+            let (accepted, changes) = (writing.accepted.clone(), writing.changes.clone());
+            self.update_service(name, service, |state| state.writing = Some(writing));
+            self.apply(name, service, accepted, changes);
         }
     }
 
