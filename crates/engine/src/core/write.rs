@@ -232,9 +232,8 @@ impl Core {
         let Some(state) = link.service_mut(service) else {
             return;
         };
-        let waits = |change: &Change| {
-            (durable || !adds(change)) && !state.on_disk.contains(change.key())
-        };
+        let waits =
+            |change: &Change| (durable || !adds(change)) && !state.on_disk.contains(change.key());
         let before_write = match changes.is_empty() {
             true => durable,
             false => changes.iter().any(waits),

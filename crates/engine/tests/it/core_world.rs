@@ -268,10 +268,6 @@ impl World {
             .expect("a link of that name")
     }
 
-    pub(crate) fn links(&self) -> &[LinkSetup] {
-        &self.links
-    }
-
     fn link(&self, name: &LinkName) -> &LinkSetup {
         let mut links = self.links.iter();
         links
