@@ -36,6 +36,9 @@ pub struct LinkRules {
     pub removal: RemovalPolicy,
     /// When a plan removes too much.
     pub guard: Settings,
+    /// Whether the target serves consumers from what we hold, so that the last
+    /// known good is taken up again however old it is.
+    pub serves_last_known: bool,
     /// Whether it follows changes as they come; else it plans only after a
     /// trigger.
     pub realtime: bool,
@@ -270,7 +273,7 @@ impl Link {
         self.in_use += held.in_use() as u64;
         state.held = held;
         state.live = false;
-        state.fresh = fresh;
+        state.fresh = fresh || self.rules.serves_last_known;
     }
 
     /// The target confirmed what it was given.

@@ -53,7 +53,7 @@ impl DemoArgs {
         context.screen.line("")?;
         context
             .screen
-            .line("Try it on your own: syncline list nacos://127.0.0.1:8848")?;
+            .line("Next: syncline list nacos://HOST:8848 looks into a Nacos of yours")?;
         Ok(match summary.wrong_removals {
             0 => Exit::Ok,
             _ => Exit::Failure,

@@ -158,6 +158,7 @@ impl Assembler<'_> {
             },
             removal: link.removal_policy(),
             guard: link.guard.settings(),
+            serves_last_known: !connectors::marks(to),
             realtime: link.strategy.mode == Mode::Realtime,
         };
         Ok(LinkSpec {

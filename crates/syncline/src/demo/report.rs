@@ -70,8 +70,9 @@ pub(super) fn millis(duration: Option<Duration>) -> String {
 }
 
 fn percentile(sorted: &[Duration], percent: usize) -> Option<Duration> {
-    let last = sorted.len().checked_sub(1)?;
-    sorted.get(last * percent / 100).copied()
+    // The nearest rank: the worst of few values is not left out.
+    let rank = (sorted.len() * percent).div_ceil(100);
+    sorted.get(rank.checked_sub(1)?).copied()
 }
 
 #[cfg(test)]

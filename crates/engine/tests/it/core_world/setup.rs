@@ -120,6 +120,7 @@ impl LinkSetup {
             },
             removal: self.removal,
             guard: self.guard,
+            serves_last_known: false,
             realtime: self.realtime,
         }
     }
