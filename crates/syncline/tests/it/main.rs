@@ -1,7 +1,11 @@
 //! The façade and the command, from outside.
 
 mod cli;
+mod cluster;
 mod config;
 mod daemon;
 mod docs;
+mod hold;
+mod moves;
 mod real;
+mod sdk;

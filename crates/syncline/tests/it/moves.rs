@@ -1,0 +1,5 @@
+//! Natives win, and applications move: nobody ever sees none, and nobody sees
+//! two for long.
+
+mod java;
+mod natives;
