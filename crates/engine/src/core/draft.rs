@@ -6,7 +6,7 @@ use std::cell::Cell;
 use syncline_model::desire::Finding;
 use syncline_model::guard::{Guard, Hold, HoldId, Look, Offer, Verdict};
 use syncline_model::plan::{self, Change, Inputs, Losses, Plan};
-use syncline_model::{EndpointName, Instance, InstanceKey, Moment, ServiceKey, View};
+use syncline_model::{EndpointName, Identity, Instance, InstanceKey, Moment, ServiceKey, View};
 
 use super::Core;
 use super::link::{Link, LinkService};
@@ -98,6 +98,15 @@ impl Core {
         // Under a mapping the address at the target says nothing of the source.
         let comparable = link.rules.rules.mapping.is_identity();
         let moved = |key: &InstanceKey| comparable && source.moved(&state.from, key, now);
+        // A push that changed an instance so that it left the scope, or that
+        // took it from one of several services that make up this one, lacks
+        // nothing at the source, so that nobody has asked for the proof yet.
+        let proof_needed = lacks_something_new(&wanted.view, state, link.identity());
+        let to_prove = wanted
+            .unproved
+            .into_iter()
+            .filter(|_| proof_needed)
+            .map(|source| ((link.rules.from.clone(), source), now));
         Some(Draft {
             offer: Offer::of_plan(has, &passing, moved),
             look: Look {
@@ -115,6 +124,7 @@ impl Core {
                     let place = (link.rules.to.clone(), service.clone());
                     (place, at)
                 }))
+                .chain(to_prove)
                 .collect(),
             keeps_marks: neighbours.keeps_marks,
             passing,
@@ -139,12 +149,14 @@ impl Core {
                 seen_at: Some(seen_at),
                 left_out: Vec::new(),
                 recheck: Vec::new(),
+                unproved: Vec::new(),
             });
         }
         let mut views = Vec::with_capacity(state.from.len());
         let mut left_out = Vec::new();
         let mut seen_at = None;
         let mut rechecks = Vec::new();
+        let mut unproved = Vec::new();
         for source in &state.from {
             let known = reader.get(source)?;
             let recheck = Cell::new(None);
@@ -155,6 +167,7 @@ impl Core {
             left_out.extend(desired.findings);
             views.push(desired.view);
             seen_at = Some(seen_at.map_or(known.seen_at, |at| known.seen_at.min(at)));
+            unproved.extend(known.is_unproved().then(|| source.clone()));
         }
         let (view, collisions) = rules.merge(View::together(views)?, link.identity());
         left_out.extend(collisions);
@@ -162,12 +175,24 @@ impl Core {
             seen_at: view.complete().and(seen_at.flatten()),
             view,
             recheck: rechecks,
+            unproved,
             left_out: left_out
                 .into_iter()
                 .map(|finding| problem(service, finding))
                 .collect(),
         })
     }
+}
+
+/// Whether the target holds something that the sources do not show, and did
+/// when they were last proved right.
+fn lacks_something_new(view: &View, state: &LinkService, identity: Identity) -> bool {
+    let Some(seen) = view.seen() else {
+        return false;
+    };
+    let is_shown = |held: &Instance| seen.matching(&held.key, identity).next().is_some();
+    let mut held = state.held.instances().iter();
+    held.any(|held| !state.missing.contains_key(&held.key) && !is_shown(held))
 }
 
 /// What should be at a target for one service.
@@ -177,6 +202,8 @@ struct Wanted {
     seen_at: Option<Moment>,
     left_out: Vec<Problem>,
     recheck: Vec<Recheck>,
+    /// Services of the source that a push changed and no read has proved since.
+    unproved: Vec<ServiceKey>,
 }
 
 fn problem(service: &ServiceKey, finding: Finding) -> Problem {

@@ -130,6 +130,12 @@ impl Known {
         self.reading != Reading::Idle
     }
 
+    /// Whether a push changed it, and nobody is reading what that means for the
+    /// rest.
+    pub(super) fn is_unproved(&self) -> bool {
+        !self.confirmed && self.view.complete().is_some() && !self.is_being_read()
+    }
+
     /// Whether it is known to be gone, and nobody is looking whether it came
     /// back.
     fn is_gone(&self) -> bool {

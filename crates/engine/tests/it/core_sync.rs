@@ -366,3 +366,32 @@ fn a_service_that_returns_while_it_is_read_is_not_forgotten() {
     world.let_go(Kind::Read);
     assert_eq!(world.shown("b", "orders"), ["10.0.0.1:80"]);
 }
+
+#[test]
+fn what_leaves_one_of_several_services_that_become_one_is_removed() {
+    let mut world = world([link("a", "b").into_namespace("all")]);
+    world.register("a", "x/orders", "10.0.0.1:80");
+    world.register("a", "x/orders", "10.0.0.2:80");
+    world.start();
+    // Nothing but a push has ever told of the other one.
+    world.register("a", "y/orders", "10.0.0.1:80 weight 3");
+    world.register("a", "y/orders", "10.0.0.3:80");
+    world.deregister("a", "x/orders", "10.0.0.1:80");
+    world.deregister("a", "x/orders", "10.0.0.2:80");
+    world.pass(seconds(10));
+    assert_eq!(
+        world.shown("b", "all/orders"),
+        ["10.0.0.1:80 weight 3", "10.0.0.3:80"]
+    );
+}
+
+#[test]
+fn what_leaves_the_condition_of_a_link_is_removed() {
+    let mut world = world([link("a", "b").with_condition("weight > 1")]);
+    world.register("a", "orders", "10.0.0.1:80 weight 2");
+    world.register("a", "orders", "10.0.0.2:80 weight 2");
+    world.start();
+    world.register("a", "orders", "10.0.0.2:80 weight 1");
+    world.pass(seconds(10));
+    assert_eq!(world.shown("b", "orders"), ["10.0.0.1:80 weight 2"]);
+}

@@ -206,7 +206,7 @@ impl World {
             } = &observed
             {
                 let seen = view.seen().expect("a push shows something");
-                sight.retain(|(key, _)| !seen.get(key).is_empty());
+                sight.retain(|(key, _), _| !seen.get(key).is_empty());
             }
             self.queue(Kind::Push, Outcome::Sight(observed, sight));
         }
@@ -214,7 +214,9 @@ impl World {
 
     fn sight(&self, endpoint: &EndpointName, service: &ServiceKey) -> Sight {
         let shown = self.registries[endpoint].shown(service).into_iter();
-        shown.map(|(by, i)| (i.key, by.cloned())).collect()
+        shown
+            .map(|(by, i)| ((i.key.clone(), by.cloned()), i))
+            .collect()
     }
 
     fn apply(&mut self, link: LinkName, write: Write) {

@@ -6,8 +6,9 @@ use syncline_contract::Hold;
 use syncline_engine::core::LinkRules;
 use syncline_model::desire::{HealthPolicy, Marking, Rules};
 use syncline_model::guard::{Confirmation, Percent, Settings};
-use syncline_model::mapping::{Mapping, Rules as MappingRules};
+use syncline_model::mapping::{Mapping, Rules as MappingRules, Template};
 use syncline_model::plan::RemovalPolicy;
+use syncline_model::scope::Condition;
 use syncline_model::{
     EndpointName, Identity, Instance, LinkName, Moment, Port, Scope, Seen, ServiceKey, Signer,
     Weight,
@@ -27,6 +28,7 @@ pub(crate) struct LinkSetup {
     pub(crate) target_is_read: bool,
     pub(crate) marks: bool,
     pub(crate) scope: Scope,
+    pub(crate) mapping: MappingRules,
 }
 
 /// A link that follows everything at once and holds nothing, named `from-to`.
@@ -45,6 +47,7 @@ pub(crate) fn link(from: &str, to: &str) -> LinkSetup {
         target_is_read: true,
         marks: true,
         scope: Scope::everything(),
+        mapping: MappingRules::identity(),
     }
 }
 
@@ -98,6 +101,18 @@ impl LinkSetup {
         self
     }
 
+    /// Carries the services of all namespaces into one.
+    pub(crate) fn into_namespace(mut self, namespace: &str) -> Self {
+        self.mapping.namespace = Template::parse(namespace).expect("a template");
+        self
+    }
+
+    /// Carries only the instances that fulfil a condition.
+    pub(crate) fn with_condition(mut self, condition: &str) -> Self {
+        self.scope.condition = Some(Condition::parse(condition).expect("a condition"));
+        self
+    }
+
     pub(crate) fn rules(&self) -> LinkRules {
         let signer = Signer::new("install".into(), b"a key of some length").expect("long enough");
         let marking = Marking {
@@ -113,7 +128,7 @@ impl LinkSetup {
             target_is_read: self.target_is_read,
             rules: Rules {
                 scope: self.scope.clone(),
-                mapping: Mapping::new(self.from.clone(), MappingRules::identity())
+                mapping: Mapping::new(self.from.clone(), self.mapping.clone())
                     .expect("sets no mark"),
                 health: HealthPolicy::Copy,
                 marking: self.target_is_read.then_some(marking),

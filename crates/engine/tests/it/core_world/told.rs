@@ -1,18 +1,18 @@
 //! The oracle of removals: what the core was told, apart from the core.
 //!
 //! A copy may go when a complete read that began after the last look which
-//! showed the instance does not show it, or when an application stands in its
-//! place.
+//! showed the instance does not show it, or shows it outside of the link's
+//! scope, or when an application stands in its place.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use syncline_contract::Coverage;
-use syncline_model::{EndpointName, InstanceKey, LinkName, ServiceKey};
+use syncline_model::{EndpointName, Instance, InstanceKey, LinkName, ServiceKey};
 
 use super::setup::LinkSetup;
 
-/// Who stands where: the key, and the link that wrote it.
-pub(crate) type Sight = BTreeSet<(InstanceKey, Option<LinkName>)>;
+/// What stands where, by key and the link that wrote it.
+pub(crate) type Sight = BTreeMap<(InstanceKey, Option<LinkName>), Instance>;
 type Place = (EndpointName, ServiceKey);
 
 /// What the core was told of all services since it was started.
@@ -72,7 +72,8 @@ impl Told {
     }
 
     /// Whether it was proved that the link's source does not have the instance
-    /// any more, or only a copy of what the target itself has.
+    /// any more, or only what the link does not carry: a copy of what the target
+    /// itself has, or what is outside of its scope.
     pub(crate) fn is_gone(
         &self,
         link: &LinkSetup,
@@ -82,13 +83,12 @@ impl Told {
         let place = (link.from.clone(), service.clone());
         let looked = self.read.contains(&place) || self.whole.contains(&link.from);
         let back = format!("{}-{}", link.to, link.from);
-        let there = |(shown, by): &(InstanceKey, Option<LinkName>)| {
-            shown == key && by.as_ref().is_none_or(|by| by.as_str() != back)
+        let carried = |((shown, by), instance): (&(InstanceKey, Option<LinkName>), &Instance)| {
+            shown == key
+                && by.as_ref().is_none_or(|by| by.as_str() != back)
+                && link.scope.admits(service, instance).unwrap_or(true)
         };
-        looked
-            && !self
-                .present
-                .get(&place)
-                .is_some_and(|s| s.iter().any(there))
+        let mut sight = self.present.get(&place).into_iter().flatten();
+        looked && !sight.any(carried)
     }
 }
