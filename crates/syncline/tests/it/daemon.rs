@@ -12,8 +12,11 @@
 mod bad_input;
 mod bad_instances;
 mod fake;
+mod faults;
+mod files;
 mod guard;
 mod life;
+mod mapping;
 mod removal;
 mod restart;
 mod strategy;

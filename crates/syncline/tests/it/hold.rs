@@ -1,6 +1,7 @@
 //! What stands at a real target when Syncline ends, dies, and comes back: by
 //! the way in which registrations are held.
 
+mod crash;
 mod removal;
 mod replicas;
 

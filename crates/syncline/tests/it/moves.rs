@@ -2,4 +2,5 @@
 //! two for long.
 
 mod java;
+mod loops;
 mod natives;

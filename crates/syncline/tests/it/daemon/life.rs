@@ -69,6 +69,10 @@ async fn every_change_arrives_at_a_registry_and_in_a_file_that_is_always_whole()
         .put_all(&orders, &[one.clone(), two.clone()])
         .await?;
 
+    // Both namespaces are in use: one that comes into use is found within 30 s.
+    let stock = Service::new("prod", "G_TRADE", "stock");
+    application.put(&stock, &one).await?;
+
     let mut daemon = start(source.nacos)?;
     daemon.syncline.in_step().await?;
     let consumer = Subscriber::of(daemon.replica, &[orders.clone(), pay.clone()])?;
