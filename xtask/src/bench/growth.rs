@@ -26,8 +26,8 @@ use crate::table::{Table, mebibytes, milliseconds, number, seconds};
 const INSTANCES: u32 = 10;
 const WITHIN: Duration = Duration::from_secs(1_800);
 
-/// Calm before the single changes begin.
-const SETTLE: Duration = Duration::from_secs(10);
+/// The longest wait for what follows the first sync, before the single changes begin.
+const SETTLE: Duration = Duration::from_secs(120);
 
 const CHANGES_PER_SECOND: usize = 50;
 
@@ -52,7 +52,8 @@ pub(crate) async fn measure(effort: Effort) -> anyhow::Result<Vec<Table>> {
             "complete after",
             "CPU",
             "CPU an instance",
-            "memory",
+            "memory then",
+            "memory later",
             "peak",
             "bytes an instance",
         ],
@@ -69,7 +70,7 @@ pub(crate) async fn measure(effort: Effort) -> anyhow::Result<Vec<Table>> {
         ],
     );
     // What the process needs for itself.
-    let empty = grow(1, Duration::ZERO).await?.usage.resident_bytes;
+    let empty = grow(1, Duration::ZERO).await?.later.resident_bytes;
     for &services in sizes {
         let name = format!("{} × {INSTANCES}", number(services.into()));
         if !effort.includes(services) {
@@ -83,8 +84,9 @@ pub(crate) async fn measure(effort: Effort) -> anyhow::Result<Vec<Table>> {
         single.row(grown.single(&name));
     }
     copying.note(format!(
-        "From `syncline serve`, a process of its own, by the real protocol. Bytes an instance: the memory beyond the \
-         {} that the process has with one service, divided by the instances; five metadata pairs each.",
+        "From `syncline serve`, a process of its own, by the real protocol. Memory then: when all was there; later: \
+         after the single changes below. Bytes an instance: the latter beyond the {} that the process has with one \
+         service, divided by the instances, each with five metadata pairs.",
         mebibytes(empty)
     ));
     single.note(format!(
@@ -102,6 +104,8 @@ struct Grown {
     took: Duration,
     /// When all was there.
     usage: Usage,
+    /// When all changes were made.
+    later: Usage,
     change_cpu: Duration,
     changes: usize,
     delays: Delays,
@@ -110,7 +114,7 @@ struct Grown {
 impl Grown {
     fn copying(&self, name: &str, empty: u64) -> Vec<String> {
         let instances = self.instances as u64;
-        let each = self.usage.resident_bytes.saturating_sub(empty) / instances;
+        let each = self.later.resident_bytes.saturating_sub(empty) / instances;
         let cpu = self.usage.cpu.as_secs_f64() * 1e6 / instances as f64;
         vec![
             name.to_owned(),
@@ -118,7 +122,8 @@ impl Grown {
             seconds(self.usage.cpu),
             format!("{cpu:.1} µs"),
             mebibytes(self.usage.resident_bytes),
-            mebibytes(self.usage.peak_bytes),
+            mebibytes(self.later.resident_bytes),
+            mebibytes(self.later.peak_bytes),
             number(each),
         ]
     }
@@ -155,7 +160,7 @@ async fn grow(services: u32, window: Duration) -> anyhow::Result<Grown> {
     let observer = Arc::clone(&board);
     let _subscriber =
         Subscriber::start(ports[1].grpc(), fleet.names, 0..changing, observer).await?;
-    tokio::time::sleep(SETTLE).await;
+    syncline.calm(SETTLE).await?;
     let idle = syncline.usage()?;
     tokio::time::sleep(window).await;
     let before = syncline.usage()?;
@@ -166,6 +171,7 @@ async fn grow(services: u32, window: Duration) -> anyhow::Result<Grown> {
         instances: fleet.instances(),
         took,
         usage,
+        later: after,
         change_cpu: after
             .cpu_since(&before)
             .saturating_sub(before.cpu_since(&idle)),

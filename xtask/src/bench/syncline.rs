@@ -5,7 +5,7 @@ use std::fs::File;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::Stdio;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 use syncline_testkit::ports::PortBlock;
@@ -15,6 +15,9 @@ use crate::process::{Process, Usage};
 
 /// How many of its last lines are shown when it ended.
 const LAST_LINES: usize = 15;
+
+/// Over so long a time a calm process uses at most a fiftieth of a core.
+const CALM_OVER: Duration = Duration::from_secs(3);
 
 /// The target of the link that is measured.
 #[derive(Debug, Clone, Copy)]
@@ -89,6 +92,21 @@ impl Syncline {
             bail!("Syncline ended, {status}:\n{}", self.last_lines());
         }
         self.process.usage()
+    }
+
+    /// Waits until it does next to nothing, or has had time enough for that.
+    pub(crate) async fn calm(&mut self, at_most: Duration) -> anyhow::Result<()> {
+        let deadline = Instant::now() + at_most;
+        let mut before = self.usage()?;
+        while Instant::now() < deadline {
+            tokio::time::sleep(CALM_OVER).await;
+            let now = self.usage()?;
+            if now.cpu_since(&before) <= CALM_OVER / 50 {
+                return Ok(());
+            }
+            before = now;
+        }
+        Ok(())
     }
 
     /// Kills it (`kill -9`) and starts it again at once, with the same state.
