@@ -122,16 +122,26 @@ impl BulkList {
         self.search.add_to(request)
     }
 
-    fn read(&self, answer: &Answer) -> Result<ServicePage, HttpError> {
+    fn read(&self, page: u32, answer: &Answer) -> Result<ServicePage, HttpError> {
         #[derive(serde::Deserialize)]
         #[serde(rename_all = "camelCase")]
         struct AdminPage<'a> {
             #[serde(borrow)]
             page_items: Entries<'a>,
+            #[serde(default)]
+            total_count: usize,
         }
         let entries = match self.api {
             BulkApi::Catalog(_) => answer.json::<Entries<'_>>()?,
-            BulkApi::Admin => answer.data::<AdminPage<'_>>()?.page_items,
+            BulkApi::Admin => {
+                let read: AdminPage<'_> = answer.data()?;
+                let entries = read.page_items.len();
+                // A first page that is neither full nor all was cut by someone.
+                if page == 1 && entries < self.page_size.min(read.total_count) {
+                    return Err(answer.malformed("a part of the list where a whole page is due"));
+                }
+                read.page_items
+            }
         };
         Ok(service_page(&entries))
     }
@@ -143,7 +153,7 @@ impl BulkList {
         route: &Route,
     ) -> Result<Answered<ServicePage>, HttpError> {
         let request = self.request(page);
-        let read = |answer: &Answer| self.read(answer);
+        let read = |answer: &Answer| self.read(page, answer);
         match self.api {
             BulkApi::Catalog(_) => client.ask(&request, route, read).await,
             BulkApi::Admin => client.ask_admin(request, route, read).await,

@@ -215,6 +215,16 @@ impl HttpError {
             Self::TooLarge { .. } | Self::Unsettled { .. } | Self::NotAsked { .. } => false,
         }
     }
+
+    /// Whether nobody was there, or only a server that starts: what answers
+    /// there next may know less than before.
+    pub(crate) fn is_away(&self) -> bool {
+        match self {
+            Self::Unreachable { .. } | Self::NotReady { .. } => true,
+            Self::Login { source, .. } => source.is_away(),
+            _ => false,
+        }
+    }
 }
 
 fn excerpt_in_brackets(excerpt: &str) -> String {

@@ -68,6 +68,38 @@ struct Entry {
     distinct: bool,
     failures: u32,
     rests_until: Option<Instant>,
+    presence: Presence,
+}
+
+/// Whether a server was away since it answered first. What it shows after that
+/// may not be all yet: a member that starts answers before it has loaded what
+/// its peers know (2.1.0, alibaba/nacos#12160).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Presence {
+    /// It never answered, so nobody knows what it was before.
+    Unknown,
+    /// It has answered ever since.
+    There,
+    /// It answered once, and then nobody was there or it was starting.
+    Away,
+    /// It answers again since that moment.
+    Back(Instant),
+}
+
+impl Presence {
+    fn answered(&mut self, now: Instant) {
+        *self = match *self {
+            Self::Unknown => Self::There,
+            Self::Away => Self::Back(now),
+            Self::There | Self::Back(_) => return,
+        };
+    }
+
+    fn away(&mut self) {
+        if *self != Self::Unknown {
+            *self = Self::Away;
+        }
+    }
 }
 
 impl Entry {
@@ -77,6 +109,7 @@ impl Entry {
             distinct,
             failures: 0,
             rests_until: None,
+            presence: Presence::Unknown,
         }
     }
 
@@ -136,6 +169,17 @@ impl ServerList {
         state.servers[state.current].address.clone()
     }
 
+    /// For how long a server has been answering again that was away since it
+    /// answered first; `None` for one that never was.
+    pub fn back_for(&self, id: &ServerId) -> Option<Duration> {
+        let state = self.state.lock();
+        let server = state.servers.iter().find(|s| s.address.id() == id)?;
+        match server.presence {
+            Presence::Back(since) => Some(since.elapsed()),
+            Presence::Unknown | Presence::There | Presence::Away => None,
+        }
+    }
+
     /// Takes the members that a cluster named, for [`Members::Discover`]. The
     /// addresses known before stay at the end of the list, in case none of the
     /// members can be reached from here.
@@ -159,6 +203,7 @@ impl ServerList {
                 Some(listed) => {
                     listed.failures = old.failures;
                     listed.rests_until = old.rests_until;
+                    listed.presence = old.presence;
                 }
                 None => {
                     old.distinct = false;
@@ -219,19 +264,24 @@ impl ServerList {
         };
         state.servers[at].failures = 0;
         state.servers[at].rests_until = None;
+        state.servers[at].presence.answered(now);
         let current = state.current;
         if state.servers[current].rests(now) {
             state.current = at;
         }
     }
 
-    /// A server failed: it is left alone for a while.
-    fn failed(&self, id: &ServerId) {
+    /// A server failed: it is left alone for a while. `away`: nobody was there,
+    /// or it was starting.
+    fn failed(&self, id: &ServerId, away: bool) {
         let now = Instant::now();
         let mut state = self.state.lock();
         let Some(server) = state.servers.iter_mut().find(|s| s.address.id() == id) else {
             return;
         };
+        if away {
+            server.presence.away();
+        }
         // Several calls failing at once are one failure.
         if server.rests(now) {
             return;
@@ -268,7 +318,7 @@ impl Attempts<'_> {
         match outcome {
             Err(error) if error.blames_server() => {
                 tracing::debug!(%error, "a server failed");
-                self.servers.failed(server.id());
+                self.servers.failed(server.id(), error.is_away());
                 self.tried.push(server.id().clone());
                 self.first.get_or_insert(error);
                 None
@@ -320,7 +370,7 @@ mod tests {
     async fn calls_stay_with_a_server_until_it_fails() {
         let list = list(&["a", "b", "c"], Members::Listed);
         assert_eq!(choice(&list, &Route::Any, &[]).as_deref(), Some("a"));
-        list.failed(&id("a"));
+        list.failed(&id("a"), true);
         assert_eq!(choice(&list, &Route::Any, &[]).as_deref(), Some("b"));
         list.answered(&id("b"));
         // `a` has rested, yet nobody goes back to it for that alone.
@@ -332,9 +382,9 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn with_all_down_the_longest_rested_is_tried_and_each_only_once_a_call() {
         let list = list(&["a", "b"], Members::Listed);
-        list.failed(&id("b"));
+        list.failed(&id("b"), true);
         tokio::time::advance(Duration::from_millis(100)).await;
-        list.failed(&id("a"));
+        list.failed(&id("a"), true);
         assert_eq!(choice(&list, &Route::Any, &[]).as_deref(), Some("b"));
         assert_eq!(choice(&list, &Route::Any, &[id("b")]).as_deref(), Some("a"));
         assert_eq!(choice(&list, &Route::Any, &[id("a"), id("b")]), None);
@@ -344,15 +394,34 @@ mod tests {
     async fn rest_grows_with_failures_and_ends_with_an_answer() {
         let list = list(&["a", "b"], Members::Listed);
         for rest in [1, 2, 4, 8, 16, 30, 30] {
-            list.failed(&id("a"));
+            list.failed(&id("a"), true);
             tokio::time::advance(Duration::from_secs(rest) - Duration::from_millis(1)).await;
             assert_eq!(choice(&list, &Route::Any, &[]).as_deref(), Some("b"));
             tokio::time::advance(Duration::from_millis(2)).await;
             assert_eq!(choice(&list, &Route::Any, &[]).as_deref(), Some("a"));
         }
-        list.failed(&id("a"));
+        list.failed(&id("a"), true);
         list.answered(&id("a"));
         assert_eq!(choice(&list, &Route::Any, &[]).as_deref(), Some("a"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_that_was_away_is_known_to_be_back() {
+        let list = list(&["a", "b"], Members::Listed);
+        let back = || list.back_for(&id("a"));
+        list.failed(&id("a"), true);
+        list.answered(&id("a"));
+        assert_eq!(back(), None, "what it was before is not known");
+        list.failed(&id("a"), false);
+        list.answered(&id("a"));
+        assert_eq!(back(), None, "a late answer is no restart");
+        list.failed(&id("a"), true);
+        assert_eq!(back(), None, "it is still away");
+        list.answered(&id("a"));
+        tokio::time::advance(Duration::from_secs(7)).await;
+        list.answered(&id("a"));
+        assert_eq!(back(), Some(Duration::from_secs(7)));
+        assert_eq!(list.back_for(&id("b")), None);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The Nacos protocol against recordings, fakes and real servers.
 
+mod certificates;
 #[cfg(test)]
 mod grpc;
 mod http;
