@@ -37,14 +37,6 @@ struct Clients {
     grpc: Arc<GrpcOptions>,
 }
 
-/// What asking the cluster anew gave.
-pub(crate) struct Asked {
-    pub(crate) negotiated: Arc<Negotiated>,
-    /// What was found before, where that was something else: the servers were
-    /// upgraded, or replaced.
-    pub(crate) was: Option<Arc<Negotiated>>,
-}
-
 impl Cluster {
     pub(crate) fn new(config: &NacosConfig, endpoint: EndpointName) -> Self {
         Self {
@@ -79,7 +71,7 @@ impl Cluster {
         let known = self.negotiated.lock().clone();
         match known {
             Some(known) => Ok(known),
-            None => Ok(self.negotiate().await?.negotiated),
+            None => self.negotiate().await,
         }
     }
 
@@ -88,7 +80,7 @@ impl Cluster {
     ///
     /// # Errors
     /// As [`Cluster::negotiated`].
-    pub(crate) async fn negotiate(&self) -> Result<Asked, Failure> {
+    pub(crate) async fn negotiate(&self) -> Result<Arc<Negotiated>, Failure> {
         let clients = self.clients().await?;
         if self.config.members == Members::Discover
             && let Err(error) = clients.http.discover().await
@@ -100,11 +92,8 @@ impl Cluster {
         let found = clients.http.probe(grpc_port, &Route::Any).await;
         let found = found.map_err(|error| self.failure("find out its version", error))?;
         let negotiated = Arc::new(found.value);
-        let was = self.negotiated.lock().replace(Arc::clone(&negotiated));
-        Ok(Asked {
-            was: was.filter(|was| was.known != negotiated.known),
-            negotiated,
-        })
+        *self.negotiated.lock() = Some(Arc::clone(&negotiated));
+        Ok(negotiated)
     }
 
     /// What sessions are made with.

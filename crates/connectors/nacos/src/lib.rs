@@ -23,7 +23,11 @@
 //!
 //! Before a removal a second member is asked, where the cluster has one that
 //! can be told from the first. Members that disagree have 5 s to agree; after
-//! that the view is suspect.
+//! that the view is suspect. So is, for a while, what a server shows that was
+//! away (30 s), what a cluster shows that is of another version or has other
+//! members (60 s), and a list that is empty where ten services or more were
+//! listed before (three lists over 30 s). Nothing is removed on a suspicion;
+//! what came is added all the same.
 //!
 //! Changes come by subscription over gRPC (2.x, 3.x) or by asking every 1 to 5 s
 //! (1.x, prompted by UDP pushes where there are few services). New services are
@@ -38,7 +42,7 @@
 //!
 //! | what | how much |
 //! |---|---|
-//! | a list | a request for each 1,000 services of a namespace, three for the version, one or two for the namespaces where they are not all named |
+//! | a list | a request for each 1,000 services of a namespace, three for the version, one or two for the members and for the namespaces where they are not all named |
 //! | new names | 30 requests a minute for each namespace, or for each group where up to four are named |
 //! | subscriptions | one connection for 4,000 of them, another for a name that stands in several namespaces; 12 health checks a minute for each |
 //! | 1.x | 12 lists a minute while nothing changes, 60 at most; 320 requests a minute for the UDP pushes of up to 32 services |

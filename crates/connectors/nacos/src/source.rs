@@ -11,6 +11,7 @@ mod poll;
 mod push;
 mod reach;
 mod subscribe;
+mod suspicion;
 mod watch;
 
 use std::collections::{BTreeSet, HashMap};
@@ -33,6 +34,7 @@ use tokio_util::sync::CancellationToken;
 use crate::client::Cluster;
 use crate::config::NacosConfig;
 use crate::texts::Texts;
+use suspicion::Suspicions;
 
 pub(crate) use describe::product;
 
@@ -118,6 +120,8 @@ struct Memory {
     silent_since: Option<Instant>,
     /// A namespace that is read, to try out what is permitted.
     sample: Option<NamespaceId>,
+    /// What speaks against believing what is shown.
+    suspicions: Suspicions,
     /// Connections for questions over gRPC.
     connections: HashMap<ServerId, GrpcConnection>,
 }

@@ -156,7 +156,7 @@ impl std::fmt::Debug for NacosTarget {
 #[async_trait]
 impl Target for NacosTarget {
     async fn describe(&self) -> Result<TargetReport, Failure> {
-        let server = self.cluster.negotiate().await?.negotiated;
+        let server = self.cluster.negotiate().await?;
         let resolved = self.resolve(&server)?;
         let mut advice = vec![resolved.crash.to_owned()];
         advice.extend(resolved.warning);

@@ -11,7 +11,7 @@ use crate::config::{ListApi, Members, ReadingView};
 impl Reader {
     /// Tries out what is permitted where it was read last, or in `public`.
     pub(super) async fn describe(&self) -> Result<SourceReport, Failure> {
-        let server = self.cluster.negotiate().await?.negotiated;
+        let server = self.cluster.negotiate().await?;
         if let Some(failure) = self.lacks_upgrade_ops(&server) {
             return Err(failure);
         }

@@ -8,12 +8,14 @@ use futures_util::stream;
 use syncline_contract::{Area, Coverage, ListEnd, Listed};
 use syncline_model::scope::Scope;
 use syncline_model::{GroupName, NamespaceId, ServiceKey, Truth, View};
-use syncline_nacos::http::{PAGE_SIZE, Page, Route, Step};
+use syncline_nacos::http::{PAGE_SIZE, Page, Route, ServerId, Step};
 use syncline_nacos::version::{BulkApi, Negotiated};
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use super::names::NoNames;
 use super::reach::{Plot, Reach, everywhere, is_refusal};
+use super::suspicion::{self, Fingerprint};
 use super::{Reader, advice};
 use crate::config::ListApi;
 use crate::failure;
@@ -36,27 +38,32 @@ enum Bulk {
 
 impl Reader {
     pub(super) async fn list(&self, scopes: &[Scope], sink: &mpsc::Sender<Listed>) -> ListEnd {
-        let asked = match self.cluster.negotiate().await {
-            Ok(asked) => asked,
+        let server = match self.cluster.negotiate().await {
+            Ok(server) => server,
             Err(failure) => {
                 let coverage = Coverage::Failed(failure.chain().into());
                 return ListEnd::of(vec![everywhere(coverage)]);
             }
         };
-        let server = asked.negotiated;
+        self.take_fingerprint(&server).await;
         let reach = self.reach(scopes, &server).await;
-        let mut areas = self.list_reach(&server, &reach, sink).await;
-        if let Some(was) = asked.was {
-            let why = format!(
-                "the servers were Nacos {} and are {}",
-                was.known, server.known
-            );
-            doubt(&mut areas, &why.into());
-        }
         ListEnd {
-            areas,
+            areas: self.list_reach(&server, &reach, sink).await,
             show_names: reach.show_names,
         }
+    }
+
+    /// Notices a cluster that is not what it was.
+    async fn take_fingerprint(&self, server: &Negotiated) {
+        let members = match self.cluster.http().await {
+            Ok(http) => http.members(&Route::Any).await.ok(),
+            Err(_) => None,
+        };
+        let found = Fingerprint {
+            version: server.known.to_string(),
+            members: members.map(|told| told.value.into_iter().map(|m| m.address).collect()),
+        };
+        self.memory.lock().suspicions.found(Instant::now(), found);
     }
 
     /// Reads what was laid out, plot by plot.
@@ -70,7 +77,27 @@ impl Reader {
         for plot in &reach.plots {
             areas.extend(self.list_plot(server, reach, plot, sink).await);
         }
+        if let Some(why) = self.suspicion().await {
+            doubt(&mut areas, &why);
+        }
         areas
+    }
+
+    /// Why nothing that the servers show is to be believed, if there is a
+    /// reason.
+    async fn suspicion(&self) -> Option<Arc<str>> {
+        let changed = self.memory.lock().suspicions.of_cluster(Instant::now());
+        if changed.is_some() {
+            return changed;
+        }
+        let servers = self.cluster.http().await.ok()?.servers();
+        self.of_member(servers.current().id()).await
+    }
+
+    /// Why a member is not to be believed alone, if there is a reason.
+    pub(super) async fn of_member(&self, member: &ServerId) -> Option<Arc<str>> {
+        let servers = self.cluster.http().await.ok()?.servers();
+        suspicion::of_member(&member.to_string(), servers.back_for(member))
     }
 
     async fn list_plot(
@@ -128,13 +155,13 @@ impl Reader {
                     }
                 }
                 Ok(Step::Complete(read)) => {
-                    return Bulk::Ended(match read.services + read.rejected {
-                        _ if nameless > 0 => Coverage::Partial(
-                            format!("{nameless} services cannot be read, not even their names")
-                                .into(),
-                        ),
-                        0 if plot.vanished => Coverage::Suspect(vanished(&plot.namespace)),
-                        _ => Coverage::Complete(Truth::Raw),
+                    let services = read.services + read.rejected;
+                    return Bulk::Ended(if nameless > 0 {
+                        let why =
+                            format!("{nameless} services cannot be read, not even their names");
+                        Coverage::Partial(why.into())
+                    } else {
+                        self.whole(plot, group, services, Truth::Raw)
                     });
                 }
                 Err(error) if is_refusal(&error) => {
@@ -143,6 +170,25 @@ impl Reader {
                 }
                 Err(error) => return Bulk::Ended(Coverage::Failed(failure::reason(&error))),
             }
+        }
+    }
+
+    /// How far a list that was read to its end can be believed.
+    fn whole(
+        &self,
+        plot: &Plot,
+        group: Option<&GroupName>,
+        services: usize,
+        truth: Truth,
+    ) -> Coverage {
+        if services == 0 && plot.vanished {
+            return Coverage::Suspect(vanished(&plot.namespace));
+        }
+        let place = (plot.namespace.clone(), group.cloned());
+        let suspicions = &mut self.memory.lock().suspicions;
+        match suspicions.listed(Instant::now(), place, services) {
+            Some(why) => Coverage::Suspect(why),
+            None => Coverage::Complete(truth),
         }
     }
 
@@ -208,9 +254,7 @@ impl Reader {
                 return Coverage::Partial(advice::groups(server, &refused.reason()));
             }
         };
-        if names.is_empty() && plot.vanished {
-            return Coverage::Suspect(vanished(&plot.namespace));
-        }
+        let found = names.len();
         let raw = self.raw_api(server, &plot.namespace);
         if let Some(api) = raw.filter(|_| names.len() > SINGLY) {
             let mut named = |service: &ServiceKey| names.remove(service);
@@ -219,7 +263,10 @@ impl Reader {
                 Bulk::Ended(doubt) => return doubt,
             }
         }
-        self.list_singly(server, plot, names, sink).await
+        match self.list_singly(server, plot, names, sink).await {
+            Coverage::Complete(truth) => self.whole(plot, None, found, truth),
+            doubt => doubt,
+        }
     }
 
     /// Reads each service by itself.
@@ -280,7 +327,7 @@ fn vanished(namespace: &NamespaceId) -> Arc<str> {
         .into()
 }
 
-/// What was read from servers that are not what they were is not believed yet.
+/// Takes from what was read the power to remove anything.
 fn doubt(areas: &mut [Area], why: &Arc<str>) {
     for area in areas {
         if matches!(area.coverage, Coverage::Complete(_)) {

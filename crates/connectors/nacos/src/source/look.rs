@@ -34,7 +34,9 @@ pub(super) struct Look {
 
 /// What a second member said.
 enum Opinion {
-    Same,
+    /// It agrees.
+    Same(ServerId),
+    /// It shows so many instances, or others.
     Other(usize, ServerId),
     /// There is nobody else, or nobody else answers.
     None,
@@ -58,7 +60,8 @@ impl Reader {
                 Err(failure) => return View::Failed(failure.chain().into()),
             };
             match self.second_opinion(service, &first).await {
-                Ok(Opinion::Same | Opinion::None) => return first.shown.read(first.truth),
+                Ok(Opinion::Same(second)) => return self.trusted(first, Some(&second)).await,
+                Ok(Opinion::None) => return self.trusted(first, None).await,
                 Ok(Opinion::Other(count, server)) if Instant::now() >= deadline => {
                     let why = format!(
                         "members disagree: {} shows {} instances, {server} {count} or others",
@@ -74,6 +77,21 @@ impl Reader {
                 }
             }
         }
+    }
+
+    /// What members agree on, unless each of them was away a moment ago.
+    async fn trusted(&self, first: Look, second: Option<&ServerId>) -> View {
+        let view = first.shown.read(first.truth);
+        let Some(mut why) = self.of_member(&first.server).await else {
+            return view;
+        };
+        if let Some(second) = second.filter(|second| **second != first.server) {
+            match self.of_member(second).await {
+                Some(also) => why = format!("{why}; {also}").into(),
+                None => return view,
+            }
+        }
+        view.doubted(why)
     }
 
     /// Asks somebody else; where there is nobody, a consumer's view is asked for
@@ -269,7 +287,7 @@ fn compare(first: &Look, second: &Look) -> Opinion {
         instances.iter().map(|i| i.key.clone()).collect()
     };
     if keys(first) == keys(second) {
-        Opinion::Same
+        Opinion::Same(second.server.clone())
     } else {
         Opinion::Other(second.shown.set.len(), second.server.clone())
     }

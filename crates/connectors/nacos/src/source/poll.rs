@@ -161,8 +161,7 @@ impl<'a> Poll<'a> {
     async fn look_around(&mut self) -> Result<bool, Arc<str>> {
         let asked = if self.failed {
             // What comes back may be another version.
-            let asked = self.reader.cluster.negotiate().await;
-            asked.map(|asked| asked.negotiated)
+            self.reader.cluster.negotiate().await
         } else {
             self.reader.cluster.negotiated().await
         };

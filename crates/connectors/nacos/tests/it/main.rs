@@ -1,6 +1,7 @@
 //! The connector on real Nacos servers of every version that the testbed has.
 
 mod cluster;
+mod doubt;
 mod fake;
 mod list;
 mod place;
