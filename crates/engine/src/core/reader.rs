@@ -165,6 +165,15 @@ impl Known {
         }
     }
 
+    /// What a read of it is for: whatever has instances may turn out to have
+    /// lost some, and that takes a confirmation.
+    fn purpose(&self) -> Purpose {
+        match self.last.is_empty() {
+            true => Purpose::Refresh,
+            false => Purpose::ConfirmRemoval,
+        }
+    }
+
     fn want_read(&mut self, purpose: Purpose) -> Option<Purpose> {
         match &mut self.reading {
             Reading::Idle => {
@@ -277,7 +286,7 @@ impl Reader {
             // A push or a read came while the list was on its way, and may be
             // the newer of the two: a read tells.
             return Looked {
-                read: known.want_read(Purpose::Refresh),
+                read: known.want_read(known.purpose()),
                 ..Looked::default()
             };
         }
@@ -428,7 +437,7 @@ impl Reader {
             .entry(service.clone())
             .or_insert_with(|| Known::unseen(ServiceSet::empty()));
         Looked {
-            read: known.want_read(Purpose::Refresh),
+            read: known.want_read(known.purpose()),
             ..Looked::default()
         }
     }
