@@ -4,6 +4,10 @@ use std::path::PathBuf;
 
 use syncline_model::ServiceKey;
 
+/// A longer part is cut: file systems take 255 bytes, and staged files and
+/// `.json` add some. Nacos takes service names of 512 characters.
+const LONGEST: usize = 200;
+
 /// `namespace/group/service.json`, each part escaped so that it is one plain
 /// name: no separator, no `..`, nothing hidden.
 pub(crate) fn relative_path(service: &ServiceKey) -> PathBuf {
@@ -14,7 +18,8 @@ pub(crate) fn relative_path(service: &ServiceKey) -> PathBuf {
 }
 
 /// Percent-encodes every byte that is not a letter, a digit, `-`, `_` or a dot
-/// inside the name. An empty name becomes a lone `%`, which nothing else does.
+/// inside the name. An empty name becomes a lone `%`, which nothing else does,
+/// and a long one ends in `~` and a hash of it all.
 fn escaped(name: &str) -> String {
     if name.is_empty() {
         return "%".to_owned();
@@ -28,7 +33,22 @@ fn escaped(name: &str) -> String {
             text.push_str(&format!("%{byte:02X}"));
         }
     }
+    if text.len() > LONGEST {
+        let hash = format!("~{:032x}", fnv1a(name));
+        text.truncate(LONGEST - hash.len());
+        text.push_str(&hash);
+    }
     text
+}
+
+/// FNV-1a with 128 bits: the same on every machine and in every version, since
+/// the names of files must not change.
+fn fnv1a(text: &str) -> u128 {
+    const BASIS: u128 = 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d;
+    const PRIME: u128 = 0x0100_0000_0000_0000_0000_013b;
+    text.bytes().fold(BASIS, |hash, byte| {
+        (hash ^ u128::from(byte)).wrapping_mul(PRIME)
+    })
 }
 
 #[cfg(test)]
@@ -48,5 +68,14 @@ mod tests {
         ] {
             assert_eq!(escaped(name), expected);
         }
+    }
+
+    #[test]
+    fn long_names_stay_apart_and_fit() {
+        let long = "单".repeat(200);
+        let (one, other) = (escaped(&format!("{long}1")), escaped(&format!("{long}2")));
+        assert_ne!(one, other);
+        assert_eq!((one.len(), other.len()), (LONGEST, LONGEST));
+        assert_eq!(escaped(&"a".repeat(LONGEST)), "a".repeat(LONGEST));
     }
 }

@@ -47,13 +47,21 @@ impl Output for FileOutput {
                 .collect(),
         };
         // Writing and syncing block, and may block for long on a sick disk.
-        tokio::task::spawn_blocking(move || files.into_iter().try_for_each(write))
+        tokio::task::spawn_blocking(move || write_all(files))
             .await
             .map_err(|panic| Failure::new(Class::Fatal, "render a file").because(panic))?
     }
 }
 
 type File = (PathBuf, Option<Result<Vec<u8>, serde_json::Error>>);
+
+/// Writes each file, also after one that failed; the first failure is told.
+fn write_all(files: Vec<File>) -> Result<(), Failure> {
+    let mut failures = files.into_iter().filter_map(|file| write(file).err());
+    let first = failures.next();
+    failures.for_each(|failure| tracing::debug!("{}", failure.chain()));
+    first.map_or(Ok(()), Err)
+}
 
 fn write((path, bytes): File) -> Result<(), Failure> {
     let written = match bytes {
@@ -123,5 +131,105 @@ mod tests {
         output.render(&Snapshot::new(), &[]).await.expect("written");
         let text = std::fs::read_to_string(path).expect("there");
         assert_eq!(text, "{\n  \"services\": []\n}\n");
+    }
+
+    /// Parts of names that lead elsewhere on some system, or into a terminal.
+    const HOSTILE: [&str; 25] = [
+        "..",
+        "../..",
+        "../../etc/passwd",
+        "/etc/passwd",
+        "..\\..\\boot.ini",
+        "C:\\x",
+        ".",
+        "",
+        ".hidden",
+        "~root",
+        "a/../b",
+        "a//b",
+        "%2e%2e%2f",
+        "\0",
+        "a\0b",
+        "a\nb",
+        "a\r\nb",
+        "\u{1b}[2J",
+        "\u{202e}gpj.exe",
+        "CON",
+        "nul.json",
+        "-rf",
+        "$(id)",
+        "`id`;|&",
+        "a:b@@c",
+    ];
+
+    fn files_below(folder: &std::path::Path) -> Vec<PathBuf> {
+        let entries = std::fs::read_dir(folder).expect("listed");
+        let below = entries.map(|entry| entry.expect("readable").path());
+        below
+            .flat_map(|path| match path.is_dir() {
+                true => files_below(&path),
+                false => vec![path],
+            })
+            .collect()
+    }
+
+    #[tokio::test]
+    async fn no_name_leads_out_of_the_folder() {
+        let outside = tempfile::tempdir().expect("a folder");
+        let output = FileOutput {
+            path: Arc::new(outside.path().join("inside")),
+            layout: Layout::PerService,
+        };
+        let long = "x".repeat(512);
+        let names = HOSTILE.into_iter().chain([long.as_str()]);
+        let services: Vec<ServiceKey> = names
+            .flat_map(|name| {
+                let doubled = format!("{name}{name}");
+                [
+                    ServiceKey::new("public", "G", name),
+                    ServiceKey::new("public", name, "s"),
+                    ServiceKey::new(name, "G", "s"),
+                    ServiceKey::new(name, name, name),
+                    ServiceKey::new("public", "G", format!("a{name}")),
+                    ServiceKey::new("public", "G", format!("{name}.b")),
+                    ServiceKey::new("public", doubled.as_str(), "t"),
+                    ServiceKey::new(doubled.as_str(), "H", format!("{name}/{name}")),
+                ]
+            })
+            .collect();
+        let set = Arc::clone(&snapshot(&["a"]).into_values().next().expect("one"));
+        let all: Snapshot = services.iter().map(|s| (s.clone(), set.clone())).collect();
+        assert!(all.len() >= 190, "{} names", all.len());
+        let changed: Vec<ServiceKey> = all.keys().cloned().collect();
+        output.render(&all, &changed).await.expect("written");
+        let written = files_below(outside.path());
+        assert_eq!(written.len(), all.len(), "each has a file of its own");
+        for path in &written {
+            let below = path.strip_prefix(output.path.as_ref()).expect("inside");
+            assert_eq!(below.components().count(), 3, "{}", below.display());
+        }
+        output
+            .render(&Snapshot::new(), &changed)
+            .await
+            .expect("removed");
+        assert_eq!(files_below(outside.path()).len(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_file_that_cannot_be_written_holds_up_no_other() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let output = FileOutput {
+            path: Arc::new(folder.path().to_owned()),
+            layout: Layout::PerService,
+        };
+        std::fs::create_dir_all(folder.path().join("public/G/a.json")).expect("in the way");
+        let both = snapshot(&["a", "b"]);
+        let changed: Vec<_> = both.keys().cloned().collect();
+        let failure = output
+            .render(&both, &changed)
+            .await
+            .expect_err("in the way");
+        assert!(failure.chain().contains("a.json"), "{}", failure.chain());
+        assert!(folder.path().join("public/G/b.json").is_file());
     }
 }

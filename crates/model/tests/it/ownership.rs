@@ -101,6 +101,40 @@ proptest! {
     }
 }
 
+/// What somebody may try who sees our marks and has no key: 10,000 attempts.
+#[test]
+fn ten_thousand_forged_marks_are_all_refused() {
+    let (signer, service, instance) = (signer(), service(), instance());
+    let path = Path::from_origin(Hop::new("install-1", "hangzhou"));
+    let real = signer.sign(&service, &instance.key, &path);
+    let (body, _) = real.rsplit_once('~').expect("a signature at its end");
+    let mut accepted = 0;
+    for n in 0..2_000_u32 {
+        let mut guessed = [0; 32];
+        guessed[..4].copy_from_slice(&n.to_be_bytes());
+        let thief = Signer::new("install-1".into(), &guessed).expect("long enough");
+        let elsewhere = ServiceKey::new("public", "G", format!("order-{n}"));
+        let host = format!("10.1.{}.{}", n / 250, n % 250);
+        let neighbour = Instance::new(host.as_str(), instance.key.port);
+        let by_another_way = Path::from_origin(Hop::new("install-1", format!("e-{n}")));
+        let forged = [
+            // Another key; a guessed signature; marks that were real elsewhere.
+            thief.sign(&service, &instance.key, &path),
+            format!("{body}~{n:016}"),
+            signer.sign(&elsewhere, &instance.key, &path),
+            signer.sign(&service, &neighbour.key, &path),
+            thief.sign(&service, &instance.key, &by_another_way),
+        ];
+        for mark in &forged {
+            let reading = signer.verify(Some(mark), &service, &instance.key);
+            accepted += u32::from(reading != MarkReading::Forged);
+        }
+    }
+    assert_eq!(accepted, 0);
+    let reading = signer.verify(Some(&real), &service, &instance.key);
+    assert!(matches!(reading, MarkReading::Ours(_)));
+}
+
 fn hop(registry: usize) -> Hop {
     Hop::new("install-1", format!("registry-{registry}"))
 }
