@@ -1,14 +1,26 @@
-//! A TCP proxy with faults.
+//! Proxies with faults: networks that fail, and servers that answer nonsense.
+//!
+//! A [`FaultProxy`] stands before one address and does a [`Fault`] to what passes. One before an HTTP port
+//! ([`FaultProxy::http`]) also knows where requests begin, so that a [`Rule`] can give another [`Reply`] in place of
+//! the server's. [`NacosProxy`] is one before each of a server's two ports.
+
+mod exchange;
+mod passing;
+mod reply;
+#[cfg(test)]
+mod tests;
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
+
+pub use reply::{Reply, Rule};
 
 use crate::ports::PortBlock;
 
@@ -23,20 +35,55 @@ pub enum Fault {
     /// Accepts, and passes nothing on in either direction: a network that swallows. Nothing is lost; what was sent
     /// arrives when the fault ends.
     BlackHole,
+    /// Like [`BlackHole`](Self::BlackHole), in one direction only: requests are heard and answers are not, or the
+    /// other way round.
+    Stall(Direction),
     /// Passes every piece on after a pause, each way.
     Delay(Duration),
+    /// Passes one byte at a time, each after a pause, in one direction.
+    Drip(Direction, Duration),
+    /// Passes so many bytes of whatever the server says next, and resets the connection.
+    Cut(usize),
+}
+
+/// Which way bytes go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// From the client to the server.
+    ToServer,
+    /// From the server to the client.
+    ToClient,
+}
+
+impl Fault {
+    /// Whether nothing passes in a direction for now.
+    fn holds(self, direction: Direction) -> bool {
+        match self {
+            Self::BlackHole => true,
+            Self::Stall(stalled) => stalled == direction,
+            _ => false,
+        }
+    }
+}
+
+/// What a proxy is told; all its connections look at it.
+#[derive(Clone, Debug, Default)]
+struct Orders {
+    fault: Fault,
+    rules: Arc<[Rule]>,
 }
 
 /// A proxy in front of one address. It ends, with its connections, when dropped.
 #[derive(Debug)]
 pub struct FaultProxy {
     addr: SocketAddr,
-    fault: watch::Sender<Fault>,
+    orders: watch::Sender<Orders>,
+    met: Arc<AtomicU64>,
     accepting: JoinHandle<()>,
 }
 
 impl FaultProxy {
-    /// Listens on a free loopback port in front of `target`.
+    /// Listens on a free loopback port in front of `target`, whatever is spoken there.
     ///
     /// # Errors
     ///
@@ -45,23 +92,49 @@ impl FaultProxy {
         Self::start_on(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), target).await
     }
 
-    /// Listens on a given address in front of `target`.
+    /// Listens on a given address in front of `target`, whatever is spoken there.
     ///
     /// # Errors
     ///
     /// When the address cannot be bound.
     pub async fn start_on(listen: SocketAddr, target: SocketAddr) -> anyhow::Result<Self> {
+        Self::listen(listen, target, Protocol::Any).await
+    }
+
+    /// Listens on a given address in front of `target`, where HTTP/1.1 is spoken: [`answer`](Self::answer) works here
+    /// alone. A client must not send a request before it has the answer to the one before.
+    ///
+    /// # Errors
+    ///
+    /// When the address cannot be bound.
+    pub async fn http(listen: SocketAddr, target: SocketAddr) -> anyhow::Result<Self> {
+        Self::listen(listen, target, Protocol::Http).await
+    }
+
+    async fn listen(
+        listen: SocketAddr,
+        target: SocketAddr,
+        protocol: Protocol,
+    ) -> anyhow::Result<Self> {
         let listener = TcpListener::bind(listen)
             .await
             .with_context(|| format!("listen on {listen}"))?;
         let addr = listener
             .local_addr()
             .context("ask for the proxy's address")?;
-        let (fault, faults) = watch::channel(Fault::None);
-        let accepting = tokio::spawn(accept(listener, target, faults));
+        let (orders, told) = watch::channel(Orders::default());
+        let met = Arc::default();
+        let connection = Connection {
+            target,
+            protocol,
+            orders: told,
+            met: Arc::clone(&met),
+        };
+        let accepting = tokio::spawn(accept(listener, connection));
         Ok(Self {
             addr,
-            fault,
+            orders,
+            met,
             accepting,
         })
     }
@@ -73,7 +146,19 @@ impl FaultProxy {
 
     /// Changes the fault, for open connections too.
     pub fn set(&self, fault: Fault) {
-        self.fault.send_replace(fault);
+        self.orders.send_modify(|orders| orders.fault = fault);
+    }
+
+    /// Changes what requests are answered, from the next one on each connection; of several rules that a request
+    /// meets, the first counts.
+    pub fn answer(&self, rules: impl IntoIterator<Item = Rule>) {
+        let rules = rules.into_iter().collect();
+        self.orders.send_modify(|orders| orders.rules = rules);
+    }
+
+    /// How many requests met a rule so far.
+    pub fn met(&self) -> u64 {
+        self.met.load(Ordering::Relaxed)
     }
 }
 
@@ -103,7 +188,7 @@ impl NacosProxy {
         let ports = PortBlock::reserve()?;
         let grpc = SocketAddr::new(target.ip(), target.port() + 1000);
         Ok(Self {
-            http: FaultProxy::start_on(ports.http(), target).await?,
+            http: FaultProxy::http(ports.http(), target).await?,
             grpc: FaultProxy::start_on(ports.grpc(), grpc).await?,
             _ports: ports,
         })
@@ -119,62 +204,86 @@ impl NacosProxy {
         self.http.set(fault);
         self.grpc.set(fault);
     }
+
+    /// Changes what HTTP requests are answered.
+    pub fn answer(&self, rules: impl IntoIterator<Item = Rule>) {
+        self.http.answer(rules);
+    }
+
+    /// Ends all faults and all replies of both.
+    pub fn heal(&self) {
+        self.answer([]);
+        self.set(Fault::None);
+    }
+}
+
+/// What is spoken at a port.
+#[derive(Clone, Copy, Debug)]
+enum Protocol {
+    Any,
+    Http,
+}
+
+/// What each connection needs to know.
+#[derive(Clone, Debug)]
+struct Connection {
+    target: SocketAddr,
+    protocol: Protocol,
+    orders: watch::Receiver<Orders>,
+    met: Arc<AtomicU64>,
+}
+
+/// How a connection is to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    /// Both sides have said all.
+    Close,
+    /// By RST, both ways.
+    Reset,
 }
 
 /// Serves connections until it is aborted, and they with it.
-async fn accept(listener: TcpListener, target: SocketAddr, faults: watch::Receiver<Fault>) {
+async fn accept(listener: TcpListener, connection: Connection) {
     let mut connections = JoinSet::new();
     while let Ok((client, _)) = listener.accept().await {
-        connections.spawn(serve(client, target, faults.clone()));
+        connections.spawn(serve(client, connection.clone()));
         while connections.try_join_next().is_some() {}
     }
 }
 
 /// One connection, until both sides closed it or a reset is asked for.
-async fn serve(mut client: TcpStream, target: SocketAddr, mut faults: watch::Receiver<Fault>) {
-    if *faults.borrow() == Fault::Reset {
+async fn serve(mut client: TcpStream, connection: Connection) {
+    let Connection {
+        target,
+        protocol,
+        mut orders,
+        met,
+    } = connection;
+    if orders.borrow().fault == Fault::Reset {
         return reset(&client);
     }
     let Ok(mut server) = TcpStream::connect(target).await else {
         return reset(&client);
     };
-    {
-        let (from_client, to_client) = client.split();
-        let (from_server, to_server) = server.split();
-        let up = pipe(from_client, to_server, faults.clone());
-        let down = pipe(from_server, to_client, faults.clone());
+    // Without it small messages wait for each other. It fails only where the connection is gone already.
+    client.set_nodelay(true).ok();
+    server.set_nodelay(true).ok();
+    let told = orders.clone();
+    let end = {
+        let passing = async {
+            match protocol {
+                Protocol::Any => passing::both_ways(&mut client, &mut server, &told).await,
+                Protocol::Http => exchange::requests(&mut client, &mut server, &told, &met).await,
+            }
+        };
         tokio::select! {
-            _ = async { tokio::join!(up, down) } => return,
-            _ = faults.wait_for(|fault| *fault == Fault::Reset) => {}
+            end = passing => end,
+            _ = orders.wait_for(|orders| orders.fault == Fault::Reset) => End::Reset,
         }
-    }
-    reset(&client);
-    reset(&server);
-}
-
-/// Passes bytes one way, under whatever fault holds at that moment, until the end or an error.
-async fn pipe(mut from: ReadHalf<'_>, mut to: WriteHalf<'_>, mut faults: watch::Receiver<Fault>) {
-    let mut piece = vec![0; 16 * 1024];
-    loop {
-        let Ok(length) = from.read(&mut piece).await else {
-            return;
-        };
-        // An error here means that the proxy is gone.
-        let Ok(fault) = faults
-            .wait_for(|fault| *fault != Fault::BlackHole)
-            .await
-            .map(|fault| *fault)
-        else {
-            return;
-        };
-        if let Fault::Delay(pause) = fault {
-            tokio::time::sleep(pause).await;
-        }
-        if length == 0 || to.write_all(&piece[..length]).await.is_err() {
-            // The end of this direction; the peer may have closed already.
-            to.shutdown().await.ok();
-            return;
-        }
+    };
+    if end == End::Reset {
+        reset(&client);
+        reset(&server);
     }
 }
 
@@ -182,91 +291,4 @@ async fn pipe(mut from: ReadHalf<'_>, mut to: WriteHalf<'_>, mut faults: watch::
 fn reset(stream: &TcpStream) {
     // It fails only where the connection is gone already.
     stream.set_zero_linger().ok();
-}
-
-#[cfg(test)]
-mod tests {
-    use std::io::ErrorKind;
-
-    use super::*;
-    use crate::eventually;
-
-    /// A server that sends back what it gets.
-    async fn echo() -> SocketAddr {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let addr = listener.local_addr().unwrap();
-        tokio::spawn(async move {
-            while let Ok((mut stream, _)) = listener.accept().await {
-                tokio::spawn(async move {
-                    let (mut read, mut write) = stream.split();
-                    tokio::io::copy(&mut read, &mut write).await.ok();
-                });
-            }
-        });
-        addr
-    }
-
-    async fn connected() -> (FaultProxy, TcpStream) {
-        let proxy = FaultProxy::start(echo().await).await.unwrap();
-        let stream = TcpStream::connect(proxy.addr()).await.unwrap();
-        (proxy, stream)
-    }
-
-    async fn answered(stream: &mut TcpStream, word: &[u8]) -> std::io::Result<()> {
-        stream.write_all(word).await?;
-        let mut answer = vec![0; word.len()];
-        stream.read_exact(&mut answer).await?;
-        assert_eq!(answer, word);
-        Ok(())
-    }
-
-    #[tokio::test]
-    async fn passes_bytes_and_the_end() {
-        let (_proxy, mut stream) = connected().await;
-        answered(&mut stream, b"hello").await.unwrap();
-        stream.shutdown().await.unwrap();
-        assert_eq!(stream.read(&mut [0; 8]).await.unwrap(), 0);
-    }
-
-    #[tokio::test]
-    async fn resets_old_and_new_connections_and_recovers() {
-        let (proxy, mut stream) = connected().await;
-        answered(&mut stream, b"hello").await.unwrap();
-        proxy.set(Fault::Reset);
-        let error = stream.read(&mut [0; 8]).await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::ConnectionReset);
-
-        let mut refused = TcpStream::connect(proxy.addr()).await.unwrap();
-        assert!(answered(&mut refused, b"hello").await.is_err());
-
-        proxy.set(Fault::None);
-        eventually(Duration::from_secs(5), || async {
-            let mut stream = TcpStream::connect(proxy.addr()).await.unwrap();
-            answered(&mut stream, b"hello").await.is_ok()
-        })
-        .await;
-    }
-
-    #[tokio::test]
-    async fn a_black_hole_keeps_what_was_sent() {
-        let (proxy, mut stream) = connected().await;
-        proxy.set(Fault::BlackHole);
-        stream.write_all(b"late").await.unwrap();
-        let mut answer = [0; 4];
-        let silence =
-            tokio::time::timeout(Duration::from_millis(200), stream.read_exact(&mut answer)).await;
-        assert!(silence.is_err(), "nothing passes a black hole");
-        proxy.set(Fault::None);
-        stream.read_exact(&mut answer).await.unwrap();
-        assert_eq!(&answer, b"late");
-    }
-
-    #[tokio::test]
-    async fn delays_each_way() {
-        let (proxy, mut stream) = connected().await;
-        proxy.set(Fault::Delay(Duration::from_millis(50)));
-        let start = std::time::Instant::now();
-        answered(&mut stream, b"hello").await.unwrap();
-        assert!(start.elapsed() >= Duration::from_millis(100));
-    }
 }
