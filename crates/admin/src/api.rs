@@ -18,6 +18,9 @@ pub struct Status {
     pub endpoints: Vec<Endpoint>,
     /// The routes.
     pub links: Vec<Link>,
+    /// The other replicas of the install.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub peers: Vec<Peer>,
 }
 
 /// One registry.
@@ -39,6 +42,40 @@ pub struct Endpoint {
     pub instances: usize,
     /// What an operator should know.
     pub problems: Vec<Problem>,
+}
+
+/// Another replica of the install.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Peer {
+    /// Where it answers.
+    pub address: String,
+    /// How long ago it was last heard; absent before the first time.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub heard_seconds_ago: Option<f64>,
+    /// Why it cannot be asked, while it cannot.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub lost: Option<String>,
+    /// The links that both have.
+    pub links: Vec<PeerLink>,
+}
+
+/// How another replica's link compares with ours.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct PeerLink {
+    /// Its name.
+    pub name: String,
+    /// How long ago it last saw its source; absent where it has not begun, is
+    /// paused, or does not follow changes as they come.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub seen_seconds_ago: Option<f64>,
+    /// Whether it was told to do what ours was.
+    pub same_rules: bool,
+    /// For how long it has held something else than we do; absent while it
+    /// holds the same.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub differs_seconds: Option<f64>,
+    /// The first services that differ, where it has been asked.
+    pub differing: Vec<ServiceName>,
 }
 
 /// A part of a registry that is read as a whole.
@@ -122,6 +159,29 @@ pub struct Hold {
     pub needs: String,
     /// For how long.
     pub held_seconds: f64,
+}
+
+/// `GET /api/v1/holds`: what the guard holds, with the instances that would go.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Holds {
+    /// Link by link; of one link the hold of all its losses first.
+    pub holds: Vec<HeldBack>,
+}
+
+/// One hold, and what it keeps back.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct HeldBack {
+    /// The link.
+    pub link: String,
+    /// Where it reads.
+    pub from: String,
+    /// Where it writes, and where the instances still are.
+    pub to: String,
+    /// The hold.
+    #[serde(flatten)]
+    pub hold: Hold,
+    /// What would go if it were let through.
+    pub would_go: Vec<Change>,
 }
 
 /// Something that an operator should know.

@@ -80,6 +80,34 @@ impl ControlClient {
         self.ask(Method::GET, "/api/v1/plan").await
     }
 
+    /// What the guard holds, with the instances that would go.
+    ///
+    /// # Errors
+    /// When the daemon does not answer.
+    pub async fn holds(&self) -> Result<api::Holds, ControlError> {
+        self.ask(Method::GET, "/api/v1/holds").await
+    }
+
+    /// Lets a hold's losses through, or refuses them.
+    ///
+    /// # Errors
+    /// When the daemon does not answer or has no such hold now.
+    pub async fn decide(&self, hold: &str, approve: bool) -> Result<api::Done, ControlError> {
+        let verb = if approve { "approve" } else { "deny" };
+        let path = format!("/api/v1/holds/{}/{verb}", escaped(hold));
+        self.ask(Method::POST, &path).await
+    }
+
+    /// Stops a link's planning, or lets it go on.
+    ///
+    /// # Errors
+    /// When the daemon does not answer or knows no such link.
+    pub async fn pause(&self, link: &str, paused: bool) -> Result<api::Done, ControlError> {
+        let verb = if paused { "pause" } else { "resume" };
+        let path = format!("/api/v1/links/{}/{verb}", escaped(link));
+        self.ask(Method::POST, &path).await
+    }
+
     /// Looks at everything, for one link or for all.
     ///
     /// # Errors
@@ -90,7 +118,7 @@ impl ControlClient {
             .await
     }
 
-    async fn ask<T: DeserializeOwned>(
+    pub(crate) async fn ask<T: DeserializeOwned>(
         &self,
         method: Method,
         path: &str,

@@ -17,6 +17,7 @@ pub fn status(status: engine::Status) -> api::Status {
         pid: std::process::id(),
         endpoints: status.endpoints.into_iter().map(endpoint).collect(),
         links: status.links.into_iter().map(link).collect(),
+        peers: status.peers.iter().map(peer).collect(),
     }
 }
 
@@ -24,6 +25,43 @@ pub fn status(status: engine::Status) -> api::Status {
 pub fn plan(previews: Vec<engine::LinkPreview>) -> api::Plan {
     api::Plan {
         links: previews.into_iter().map(link_plan).collect(),
+    }
+}
+
+fn peer(status: &engine::PeerStatus) -> api::Peer {
+    let links = status.links.iter().map(|link| api::PeerLink {
+        name: link.link.to_string(),
+        seen_seconds_ago: link.unseen_for.map(|ago| ago.as_secs_f64()),
+        same_rules: link.same_rules,
+        differs_seconds: link.differs_for.map(|time| time.as_secs_f64()),
+        differing: link.differing.iter().map(service).collect(),
+    });
+    api::Peer {
+        address: status.peer.to_string(),
+        heard_seconds_ago: status.heard_ago.map(|ago| ago.as_secs_f64()),
+        lost: status.lost.as_ref().map(ToString::to_string),
+        links: links.collect(),
+    }
+}
+
+/// What the guard holds, as the API tells it.
+pub fn holds(held: Vec<engine::HeldBack>) -> api::Holds {
+    api::Holds {
+        holds: held.iter().map(held_back).collect(),
+    }
+}
+
+fn held_back(held: &engine::HeldBack) -> api::HeldBack {
+    let changes = |held: &engine::HeldService| -> Vec<api::Change> {
+        let changes = held.changes.iter();
+        changes.map(|c| change(&held.service, c)).collect()
+    };
+    api::HeldBack {
+        link: held.link.to_string(),
+        from: held.from.to_string(),
+        to: held.to.to_string(),
+        hold: hold(&held.status.hold, held.status.held_for),
+        would_go: held.services.iter().flat_map(changes).collect(),
     }
 }
 

@@ -7,13 +7,17 @@
 //!
 //! * [`api`]: the types of requests and answers, which are a promise to scripts;
 //! * [`server`]: the routes;
-//! * [`client`]: how our own commands ask.
+//! * [`client`]: how our own commands ask;
+//! * [`peers`]: how replicas ask each other;
+//! * [`takeover`]: how a new process takes over what a running one holds.
 
 pub mod api;
 pub mod client;
 mod convert;
+pub mod peers;
 pub mod server;
+pub mod takeover;
 
 pub use client::{ControlClient, ControlError};
-pub use convert::{plan, status};
+pub use convert::{holds, plan, status};
 pub use server::{AdminError, serve_tcp, serve_unix};

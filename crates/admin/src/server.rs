@@ -20,7 +20,7 @@ use thiserror::Error;
 use tokio::net::{TcpListener, UnixListener};
 use tokio_util::sync::CancellationToken;
 
-use crate::{api, convert};
+use crate::{api, convert, takeover};
 
 /// The control API could not be served.
 #[derive(Debug, Error)]
@@ -56,13 +56,15 @@ pub enum AdminError {
 
 /// Serves on a unix socket that only the daemon's user can open, until
 /// cancelled. A socket that a killed daemon left behind is replaced: whoever
-/// calls this holds the state directory.
+/// calls this holds the state directory. When a successor has taken over all
+/// that the engine holds, `taken_over` is cancelled.
 ///
 /// # Errors
 /// When the socket cannot be made, or breaks.
 pub async fn serve_unix(
     path: &Path,
     engine: EngineHandle,
+    taken_over: CancellationToken,
     cancel: CancellationToken,
 ) -> Result<(), AdminError> {
     let failed = |source| AdminError::Unix {
@@ -75,7 +77,8 @@ pub async fn serve_unix(
     }
     let listener = UnixListener::bind(path).map_err(failed)?;
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).map_err(failed)?;
-    let served = axum::serve(listener, router(engine))
+    let router = router(engine.clone()).merge(takeover::routes(engine, taken_over));
+    let served = axum::serve(listener, router)
         .with_graceful_shutdown(cancel.cancelled_owned())
         .await;
     // A socket that stays behind is replaced by the next daemon.
@@ -134,6 +137,7 @@ fn router(engine: EngineHandle) -> Router {
         .route("/api/v1/status", get(status))
         .route("/api/v1/plan", get(plan))
         .route("/api/v1/trigger", post(trigger))
+        .route("/api/v1/holds", get(holds))
         .route("/api/v1/holds/{id}/{decision}", post(decide))
         .route("/api/v1/links/{link}/{action}", post(act))
         .fallback(|| async { refusal(StatusCode::NOT_FOUND, "there is no such path") })
@@ -146,6 +150,10 @@ async fn status(State(engine): State<EngineHandle>) -> Result<Json<api::Status>,
 
 async fn plan(State(engine): State<EngineHandle>) -> Result<Json<api::Plan>, Refused> {
     Ok(Json(convert::plan(engine.preview().await?)))
+}
+
+async fn holds(State(engine): State<EngineHandle>) -> Result<Json<api::Holds>, Refused> {
+    Ok(Json(convert::holds(engine.held_back().await?)))
 }
 
 /// Ready once every link has planned what its first list showed.
@@ -199,11 +207,11 @@ async fn decide(
         .iter()
         .flat_map(|link| &link.holds)
         .any(|held| held.hold.id.to_string() == id);
-    let hold: HoldId = id
-        .parse()
-        .ok()
-        .filter(|_| known)
-        .ok_or_else(|| Refused::not_found(format!("there is no hold `{id}` now")))?;
+    let hold: HoldId = id.parse().ok().filter(|_| known).ok_or_else(|| {
+        Refused::not_found(format!(
+            "there is no hold `{id}` now: it has ended, or other instances are lost by now"
+        ))
+    })?;
     engine.decide(hold, approve).await?;
     let verb = if approve { "approved" } else { "denied" };
     Ok(done(format!("{verb} hold {id}")))

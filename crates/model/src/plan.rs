@@ -90,6 +90,8 @@ pub enum Removal {
     Shadowed(Standing),
     /// It was kept for a while after it went away, and that is over.
     Expired(Absence),
+    /// We cannot see the source, and a replica that can does not hold it.
+    LeftToReplica,
 }
 
 /// The cause as the journal tells it.
@@ -103,6 +105,9 @@ impl fmt::Display for Removal {
                 "unavailable for longer than expire_after ({})",
                 proof.truth()
             ),
+            Self::LeftToReplica => {
+                f.write_str("let go: a replica that sees the source does not hold it")
+            }
         }
     }
 }

@@ -37,6 +37,8 @@ pub(super) struct Decision {
     pub(super) plan: Plan,
     pub(super) left_out: Vec<Problem>,
     pub(super) verdict: Verdict,
+    /// What the guard keeps back.
+    pub(super) kept: Vec<Change>,
     /// What is to be looked at again, and when, because it is not clear who
     /// stands there.
     pub(super) rechecks: Vec<Recheck>,
@@ -45,6 +47,11 @@ pub(super) struct Decision {
 }
 
 impl Draft {
+    /// When the complete view behind it was seen.
+    pub(super) fn seen(&self) -> Option<Moment> {
+        self.look.seen
+    }
+
     /// Lets the guard judge. A view that is not whole says nothing of losses that
     /// wait: they go on waiting, and what an operator said of them stands.
     pub(super) fn judged(self, service: &ServiceKey, guard: &mut Guard) -> Decision {
@@ -54,14 +61,18 @@ impl Draft {
             Some(hold) => Verdict::Hold(hold),
             None => guard.judge(&self.look, service, &self.offer),
         };
-        let plan = match (&verdict, self.held) {
-            (Verdict::Hold(_), Some(held)) => held,
-            _ => self.passing,
+        let (plan, kept) = match (&verdict, self.held) {
+            (Verdict::Hold(_), Some(held)) => {
+                let losses = self.passing.changes.into_iter();
+                (held, losses.filter(Change::loses_use).collect())
+            }
+            _ => (self.passing, Vec::new()),
         };
         Decision {
             plan,
             left_out: self.left_out,
             verdict,
+            kept,
             rechecks: self.rechecks,
             keeps_marks: self.keeps_marks,
         }
@@ -171,9 +182,10 @@ impl Core {
         }
         let (view, collisions) = rules.merge(View::together(views)?, link.identity());
         left_out.extend(collisions);
+        let seen_at = view.complete().and(seen_at.flatten());
         Some(Wanted {
-            seen_at: view.complete().and(seen_at.flatten()),
-            view,
+            view: state.let_go.hide(view, seen_at, &state.held),
+            seen_at,
             recheck: rechecks,
             unproved,
             left_out: left_out

@@ -11,6 +11,8 @@ use syncline_model::{
     EndpointName, Instance, InstanceKey, LinkName, ServiceKey, ServiceSet, Truth, View,
 };
 
+use super::peers::{PeerAnswer, PeerName, PeerReport};
+
 /// Something that happened.
 #[derive(Clone, Debug)]
 pub enum Event {
@@ -114,6 +116,44 @@ pub enum Event {
         link: LinkName,
         /// Whether it is paused from now on.
         paused: bool,
+    },
+    /// Time to look how well each link sees its source, for replicas to be told.
+    TakeStock,
+    /// A replica told of itself.
+    PeerReported {
+        /// Which replica.
+        peer: PeerName,
+        /// What it told.
+        report: PeerReport,
+    },
+    /// A replica cannot be reached.
+    PeerLost {
+        /// Which replica.
+        peer: PeerName,
+        /// Why not.
+        why: Arc<str>,
+    },
+    /// What was taken for a replica is none: it is this process.
+    PeerIsUs {
+        /// What it was called.
+        peer: PeerName,
+    },
+    /// A replica said where what it holds differs from what we hold.
+    PeerAnswered {
+        /// Which replica.
+        peer: PeerName,
+        /// The link that it was asked about.
+        link: LinkName,
+        /// What it said.
+        answer: PeerAnswer,
+        /// How long it took, from the question on.
+        took: Duration,
+    },
+    /// Somebody takes over: nothing is planned for so long, or from now on it
+    /// is again.
+    HandOver {
+        /// For how long; `None` to go on.
+        lease: Option<Duration>,
     },
     /// Time went by.
     Tick,
@@ -251,8 +291,14 @@ pub struct Line {
     pub endpoint: Option<EndpointName>,
     /// The service at the target.
     pub service: Option<ServiceKey>,
+    /// The service at the source, where it has another name there.
+    pub source_service: Option<ServiceKey>,
     /// The instance at the target.
     pub instance: Option<InstanceKey>,
+    /// The hold that it is about.
+    pub hold: Option<HoldId>,
+    /// The instances that the hold keeps back, of many the first ones.
+    pub kept: Vec<InstanceKey>,
     /// The change that is about to be written.
     pub change: Option<Change>,
     /// The number of the write that it belongs to: its intents and its outcome
@@ -262,6 +308,8 @@ pub struct Line {
     pub source: Option<EndpointName>,
     /// With whose eyes that was seen.
     pub truth: Option<Truth>,
+    /// The setting that decided it, and its value.
+    pub rule: Option<String>,
     /// Why, and from what to what, for people.
     pub detail: String,
 }
@@ -274,11 +322,15 @@ impl Line {
             happening,
             endpoint: None,
             service: None,
+            source_service: None,
             instance: None,
+            hold: None,
+            kept: Vec::new(),
             change: None,
             effect: None,
             source: None,
             truth: None,
+            rule: None,
             detail: detail.into(),
         }
     }
@@ -311,7 +363,13 @@ impl fmt::Display for Line {
         if !self.detail.is_empty() {
             write!(f, ": {}", self.detail)?;
         }
-        Ok(())
+        match self.hold {
+            Some(hold) if self.happening == Happening::Held => {
+                write!(f, "; to let it go: syncline approve {hold}")
+            }
+            Some(hold) => write!(f, " (hold {hold})"),
+            None => Ok(()),
+        }
     }
 }
 
@@ -320,14 +378,24 @@ impl fmt::Display for Line {
 pub enum Happening {
     /// A change is about to be written.
     Intent,
+    /// A target is about to be given again what it had.
+    TakeUp,
     /// A write was confirmed.
     Applied,
+    /// A target was given again what it had.
+    TakenUp,
     /// A write failed.
     Failed,
+    /// A write was planned anew before it began.
+    Dropped,
     /// The guard holds losses.
     Held,
     /// A hold ended.
     Released,
+    /// An operator approved a hold.
+    Approved,
+    /// An operator denied a hold.
+    Denied,
     /// A native stands where our copy would.
     Shadowed,
     /// The native left.
@@ -349,10 +417,15 @@ impl Happening {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Intent => "intent",
+            Self::TakeUp => "take up again",
             Self::Applied => "confirmed",
+            Self::TakenUp => "taken up again",
             Self::Failed => "failed",
+            Self::Dropped => "planned anew",
             Self::Held => "held",
             Self::Released => "released",
+            Self::Approved => "approved",
+            Self::Denied => "denied",
             Self::Shadowed => "shadowed",
             Self::Unshadowed => "no longer shadowed",
             Self::Quarantined => "left out",

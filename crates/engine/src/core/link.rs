@@ -15,6 +15,7 @@ use syncline_model::{
 };
 
 use super::copies::Former;
+use super::peers::LetGo;
 use super::reader::Reader;
 use super::status::{HoldStatus, Problem};
 
@@ -114,6 +115,8 @@ pub(super) struct LinkService {
     pub(super) former: Former,
     /// Whether the target was seen to keep our marks.
     pub(super) keeps_marks: bool,
+    /// What was let go of because a replica knew better.
+    pub(super) let_go: LetGo,
 }
 
 /// A write under way.
@@ -151,6 +154,7 @@ impl LinkService {
             followed: false,
             former: Former::default(),
             keeps_marks: false,
+            let_go: LetGo::default(),
         }
     }
 
@@ -193,6 +197,13 @@ impl LinkService {
     /// Whether the target has anything of it, or is about to.
     pub(super) fn gives(&self) -> bool {
         !self.held.is_empty() || self.writing.is_some()
+    }
+
+    /// Whether nothing waits to be written, or to be seen at the target.
+    pub(super) fn is_settled(&self) -> bool {
+        let held = self.live || self.held.is_empty();
+        let waits = self.writing.is_some() || self.failure.is_some() || self.not_before.is_some();
+        held && !waits && self.shadowed.is_empty()
     }
 
     /// Whether nothing is left to remember.
@@ -276,13 +287,22 @@ impl Link {
         state.fresh = fresh || self.rules.serves_last_known;
     }
 
-    /// The target confirmed what it was given.
-    pub(super) fn confirm(&mut self, service: &ServiceKey, held: Arc<ServiceSet>) {
+    /// How many services are taken up again without waiting for a view.
+    pub(super) fn to_take_up(&self) -> usize {
+        let fresh = self.services.values().filter(|state| state.fresh);
+        fresh.count()
+    }
+
+    /// The target confirmed what it was given; whether that was to be taken up
+    /// again.
+    pub(super) fn confirm(&mut self, service: &ServiceKey, held: Arc<ServiceSet>) -> bool {
         let Some(state) = self.services.get_mut(service) else {
-            return;
+            return false;
         };
         self.in_use = self.in_use + held.in_use() as u64 - state.held.in_use() as u64;
+        let fresh = state.fresh;
         state.confirm(held);
+        fresh
     }
 
     /// Forgets a service of which nothing is left to remember.
@@ -501,6 +521,11 @@ impl Link {
     /// A service waits no more: its turn came.
     pub(super) fn waited(&mut self, service: &ServiceKey) {
         self.waiting.remove(service);
+    }
+
+    /// Whether a service could not be planned yet.
+    pub(super) fn is_waiting(&self, service: &ServiceKey) -> bool {
+        self.waiting.contains(service)
     }
 
     pub(super) fn take_waiting(&mut self) -> BTreeSet<ServiceKey> {

@@ -14,15 +14,25 @@ mod arrivals;
 mod copies;
 mod draft;
 mod event;
+mod handover;
+mod holds;
 mod link;
+mod peers;
 mod preview;
 mod reader;
 mod status;
+mod telling;
 mod timers;
 mod write;
 
 pub use event::{Effect, Event, Happening, Line, Persist, WriteError};
+pub use handover::Holding;
+pub use holds::{HeldBack, HeldService};
 pub use link::LinkRules;
+pub use peers::{
+    PeerAnswer, PeerDifference, PeerLink, PeerLinkStatus, PeerName, PeerQuestion, PeerReport,
+    PeerRuling, PeerSettings, PeerStatus,
+};
 pub use preview::{LinkPreview, ServicePreview};
 pub use status::{EndpointStatus, HoldStatus, LinkState, LinkStatus, Problem, Status};
 
@@ -33,11 +43,15 @@ use syncline_contract::{ListEnd, Listed, Observation, Purpose, Rejected};
 use syncline_model::{EndpointName, LinkName, Moment, ServiceKey, View};
 
 use link::Link;
+use peers::Peers;
 use reader::{Looked, Reader};
 use timers::{Timer, Timers};
 
 /// The wait before a registry that shows a sign of life is listed again.
 const LIST_AGAIN: Duration = Duration::from_secs(1);
+
+/// How long reading waits at the start for what is taken up again first.
+const TAKE_UP_FIRST: Duration = Duration::from_secs(2);
 
 /// The engine's state.
 #[derive(Debug)]
@@ -48,7 +62,12 @@ pub struct Core {
     timers: Timers,
     effects: Vec<Effect>,
     writes: u64,
+    peers: Peers,
+    /// Until when nothing is planned, because somebody takes over.
+    still_until: Option<Moment>,
     started: bool,
+    /// Services that are to be taken up again before anything is read.
+    to_take_up: usize,
     dry: bool,
 }
 
@@ -73,7 +92,10 @@ impl Core {
             timers: Timers::default(),
             effects: Vec::new(),
             writes: 0,
+            peers: Peers::default(),
+            still_until: None,
             started: false,
+            to_take_up: 0,
             dry: false,
         }
     }
@@ -118,7 +140,7 @@ impl Core {
                 set,
                 fresh,
             } => self.held(&link, service, set, fresh),
-            Event::Started => self.start(),
+            Event::Started => self.start(now),
             Event::Described { link, report } => {
                 if let Some(state) = self.links.get_mut(&link) {
                     state.described(report);
@@ -149,16 +171,35 @@ impl Core {
             } => self.applied(now, &link, &service, result),
             Event::Trigger { link } => self.trigger(link.as_ref()),
             Event::StoreReopened => self.persist_all(),
-            Event::Decide { hold, approve } => self.decide(hold, approve),
+            Event::Decide { hold, approve } => {
+                self.note_ruling(now, hold, approve);
+                self.decide(hold, approve);
+            }
             Event::Pause { link, paused } => self.pause(&link, paused),
+            Event::TakeStock => self.take_stock(now),
+            Event::PeerReported { peer, report } => self.peer_reported(now, peer, report),
+            Event::PeerLost { peer, why } => self.peer_lost(peer, why),
+            Event::PeerIsUs { peer } => self.peer_is_us(&peer),
+            Event::PeerAnswered {
+                peer,
+                link,
+                answer,
+                took,
+            } => self.peer_answered(now, &peer, &link, &answer, took),
+            Event::HandOver { lease } => self.hand_over(now, lease),
             Event::Tick => {}
         }
     }
 
     /// All that was remembered is known: contributions are found again by
-    /// mapping what the cache names, and everything is listed.
-    fn start(&mut self) {
+    /// mapping what the cache names, and everything is listed. What consumers
+    /// miss until it is taken up again comes first: reading would take from the
+    /// servers the time that this needs.
+    fn start(&mut self, now: Moment) {
         self.started = true;
+        if !self.dry {
+            self.to_take_up = self.links.values().map(Link::to_take_up).sum();
+        }
         for (endpoint, reader) in &self.readers {
             for (service, _) in reader.services() {
                 for link in self
@@ -170,13 +211,33 @@ impl Core {
                 }
             }
         }
-        let endpoints: Vec<_> = self.readers.keys().cloned().collect();
-        for endpoint in endpoints {
-            self.want_list(&endpoint);
+        match self.to_take_up {
+            0 => self.list_all(),
+            _ => {
+                for endpoint in self.readers.keys() {
+                    let timer = Timer::List(endpoint.clone());
+                    self.timers.set(timer, now + TAKE_UP_FIRST);
+                }
+            }
         }
         let links: Vec<_> = self.links.keys().cloned().collect();
         for link in links {
             self.mark_all_dirty(&link);
+        }
+    }
+
+    /// One more service that consumers may have missed since the start stands.
+    fn taken_up(&mut self) {
+        self.to_take_up = self.to_take_up.saturating_sub(1);
+        if self.to_take_up == 0 {
+            self.list_all();
+        }
+    }
+
+    fn list_all(&mut self) {
+        let endpoints: Vec<_> = self.readers.keys().cloned().collect();
+        for endpoint in endpoints {
+            self.want_list(&endpoint);
         }
     }
 
@@ -397,6 +458,9 @@ impl Core {
         for (name, link) in &mut self.links {
             if link.rules.from == *endpoint {
                 link.source_listed(reader, ended.round, now);
+                let let_go = link.services().filter(|(_, state)| !state.let_go.is_empty());
+                let let_go = let_go.map(|(service, _)| (name.clone(), service.clone()));
+                self.dirty.extend(let_go);
                 for (orphan, state) in link.orphans() {
                     // Lists are the views that the guard asked for.
                     state.due = state.hold.is_some();
@@ -493,6 +557,8 @@ impl Core {
                 }
                 Timer::Confirm(link, service) => self.confirm_hold(&link, &service),
                 Timer::Plan(link, service) => self.due(link, service),
+                // What waited is planned after the timers.
+                Timer::GoOn => {}
             }
         }
     }

@@ -9,6 +9,7 @@ use syncline_model::{EndpointName, InstanceKey, LinkName, Moment, ServiceKey, Tr
 
 use super::Core;
 use super::link::Link;
+use super::peers::PeerStatus;
 use super::reader::Reader;
 
 /// Everything at a glance.
@@ -18,6 +19,8 @@ pub struct Status {
     pub endpoints: Vec<EndpointStatus>,
     /// One per link.
     pub links: Vec<LinkStatus>,
+    /// The replicas that were heard or looked for.
+    pub peers: Vec<PeerStatus>,
 }
 
 /// How one registry is doing.
@@ -139,6 +142,7 @@ impl Core {
                 .values()
                 .map(|link| self.link_status(link, now))
                 .collect(),
+            peers: self.peer_status(now),
         }
     }
 

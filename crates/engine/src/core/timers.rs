@@ -15,6 +15,8 @@ pub(super) enum Timer {
     Confirm(LinkName, ServiceKey),
     /// Plan a service again: a wait of it ends.
     Plan(LinkName, ServiceKey),
+    /// Plan again after a standstill.
+    GoOn,
 }
 
 /// All timers, the next one first.

@@ -6,15 +6,15 @@ use std::time::Duration;
 
 use syncline_contract::{Hold, Write};
 use syncline_model::guard::{HoldId, Verdict};
-use syncline_model::plan::{self, Change, Plan};
+use syncline_model::plan::Change;
 use syncline_model::{
-    EndpointName, Instance, InstanceKey, LinkName, Moment, ServiceKey, ServiceSet, Truth,
+    EndpointName, Instance, InstanceKey, LinkName, Moment, ServiceKey, ServiceSet,
 };
 
 use super::draft::Decision;
-use super::link::{Link, LinkRules, LinkService, Writing};
+use super::link::{Link, LinkService, Writing};
 use super::timers::Timer;
-use super::{Core, Effect, Happening, Line, Persist, WriteError};
+use super::{Core, Effect, Happening, Persist, WriteError};
 
 /// The wait before a failed write is tried again, doubled each time.
 const FIRST_RETRY: Duration = Duration::from_millis(500);
@@ -29,7 +29,7 @@ const HOPELESS_RETRY: Duration = Duration::from_secs(30);
 impl Core {
     /// Plans every dirty service that can be planned now.
     pub(super) fn plan_dirty(&mut self, now: Moment) {
-        if !self.started {
+        if !self.started || self.stands_still(now) {
             return;
         }
         while let Some((link, service)) = self.dirty.pop_first() {
@@ -94,6 +94,9 @@ impl Core {
         };
         if let Some(link) = self.links.get_mut(name) {
             link.waited(service);
+            if let Some(state) = link.service_mut(service) {
+                state.let_go.seen(draft.seen());
+            }
             let frozen = link.guard.freeze().is_some();
             let decision = draft.judged(service, &mut link.guard);
             if frozen && link.guard.freeze().is_none() {
@@ -166,6 +169,7 @@ impl Core {
         });
         if let Some(held) = taken.flatten() {
             self.writes = effect;
+            self.tell_take_up(name, service, effect, held.len());
             self.apply(name, service, held, Arc::from([]));
             self.follow_what_matters(name, service);
         }
@@ -187,7 +191,8 @@ impl Core {
             self.timers
                 .set(Timer::Plan(name.clone(), service.clone()), moment);
         }
-        self.tell_shadowed(name, service, &plan);
+        self.tell_shadowed(name, service, &plan.shadowed);
+        self.tell_left_out(name, service, &decision.left_out);
         let Some(state) = self
             .links
             .get_mut(name)
@@ -210,7 +215,7 @@ impl Core {
         }
     }
 
-    fn write(
+    pub(super) fn write(
         &mut self,
         name: &LinkName,
         service: &ServiceKey,
@@ -223,7 +228,7 @@ impl Core {
         self.writes += 1;
         let effect = self.writes;
         for change in &changes {
-            let mut line = intent(&link.rules, link.truth, service, change);
+            let mut line = link.intent(service, change);
             line.effect = Some(effect);
             self.effects.push(Effect::Tell(Box::new(line)));
         }
@@ -248,6 +253,9 @@ impl Core {
             stored: !before_write,
             again: false,
         });
+        if changes.is_empty() {
+            self.tell_take_up(name, service, effect, accepted.len());
+        }
         self.effects.push(Effect::Persist(Persist::Intend {
             link: name.clone(),
             target,
@@ -327,6 +335,7 @@ impl Core {
         if let Err(what) = result {
             self.not_stored(now, name, service, writing, what);
         } else if planned_anew {
+            self.tell_dropped(name, service, writing.effect);
             self.dirty.insert((name.clone(), service.clone()));
         } else {
             let (accepted, changes) = (writing.accepted.clone(), writing.changes.clone());
@@ -386,21 +395,12 @@ impl Core {
 
     fn confirmed(&mut self, now: Moment, name: &LinkName, service: &ServiceKey, writing: Writing) {
         let held = writing.accepted;
-        if !writing.changes.is_empty() {
-            let changes = match writing.changes.len() {
-                1 => "1 change".to_owned(),
-                many => format!("{many} changes"),
-            };
-            let detail = format!("{changes}, {} instances stand", held.len());
-            let mut line = Line::new(name, Happening::Applied, detail).about(service);
-            line.effect = Some(writing.effect);
-            self.effects.push(Effect::Tell(Box::new(line)));
-        }
+        self.tell_confirmed(name, service, &writing.changes, writing.effect, held.len());
         let Some(link) = self.links.get_mut(name) else {
             return;
         };
         let read = link.rules.target_is_read;
-        link.confirm(service, Arc::clone(&held));
+        let taken_up = link.confirm(service, Arc::clone(&held));
         let marks = link.marks();
         if let Some(state) = link.service_mut(service).filter(|_| read) {
             state.former.confirmed(&writing.changes, marks, now);
@@ -408,6 +408,9 @@ impl Core {
         let target = link.rules.to.clone();
         self.tell_readers(&target, service, &writing.changes);
         self.follow_what_matters(name, service);
+        if taken_up {
+            self.taken_up();
+        }
         if let Some(link) = self.links.get_mut(name) {
             link.drop_if_idle(service);
         }
@@ -459,9 +462,8 @@ impl Core {
         writing: &Writing,
         error: &WriteError,
     ) {
-        let mut line = Line::new(name, Happening::Failed, &*error.what).about(service);
-        line.effect = Some(writing.effect);
-        self.effects.push(Effect::Tell(Box::new(line)));
+        let (effect, what) = (writing.effect, &*error.what);
+        self.tell_effect(name, service, Happening::Failed, effect, what);
         let wait = self.update_service(name, service, |state| {
             state.failures = state.failures.saturating_add(1);
             state.failure = Some(Arc::clone(&error.what));
@@ -507,14 +509,17 @@ impl Core {
     /// An operator decides on a hold: the services it is about are planned
     /// again.
     pub(super) fn decide(&mut self, hold: HoldId, approve: bool) {
+        let mut decided = Vec::new();
         for link in self.links.values_mut() {
-            let decided = match approve {
+            let services = match approve {
                 true => link.guard.approve(hold),
                 false => link.guard.deny(hold),
             };
             // A hold belongs to one link; the others know none of that name.
-            let services = decided.unwrap_or_default();
-            let name = &link.rules.name;
+            decided.extend(services.ok().map(|found| (link.rules.name.clone(), found)));
+        }
+        for (name, services) in decided {
+            self.tell_decided(&name, &services, hold, approve);
             self.dirty
                 .extend(services.into_iter().map(|service| (name.clone(), service)));
         }
@@ -543,23 +548,6 @@ impl Core {
         link.service_mut(service).map(update)
     }
 
-    /// Tells of natives that came and went, each once.
-    fn tell_shadowed(&mut self, name: &LinkName, service: &ServiceKey, plan: &Plan) {
-        let Some(state) = self.links.get(name).and_then(|link| link.service(service)) else {
-            return;
-        };
-        let came = plan.shadowed.iter().filter(|k| !state.shadowed.contains(k));
-        let left = state.shadowed.iter().filter(|k| !plan.shadowed.contains(k));
-        let told = came
-            .map(|key| (key, Happening::Shadowed))
-            .chain(left.map(|key| (key, Happening::Unshadowed)));
-        for (key, happening) in told {
-            let mut line = Line::new(name, happening, "").about(service);
-            line.instance = Some(key.clone());
-            self.effects.push(Effect::Tell(Box::new(line)));
-        }
-    }
-
     /// A hold asks for another look in time, and is told once.
     fn note_verdict(
         &mut self,
@@ -580,35 +568,21 @@ impl Core {
         let before = self.update_service(name, service, |state| {
             std::mem::replace(&mut state.hold, id)
         });
+        let Some(link) = self.links.get(name) else {
+            return;
+        };
         let line = match (before.flatten(), hold) {
-            (before, Some(hold)) if before != Some(hold.id) => Line::new(
-                name,
-                Happening::Held,
-                format!("{}: {}", hold.id, hold.reason),
-            ),
-            (Some(before), None) => Line::new(name, Happening::Released, before.to_string()),
+            (before, Some(hold)) if before != Some(hold.id) => {
+                link.held_line(service, hold, &decision.kept)
+            }
+            (Some(before), None) => {
+                let goes = decision.plan.changes.iter().any(Change::loses_use);
+                link.released_line(service, before, goes)
+            }
             _ => return,
         };
-        self.effects
-            .push(Effect::Tell(Box::new(line.about(service))));
+        self.effects.push(Effect::Tell(Box::new(line)));
     }
-}
-
-fn intent(rules: &LinkRules, truth: Option<Truth>, service: &ServiceKey, change: &Change) -> Line {
-    let detail = match change {
-        Change::Add(_) => String::new(),
-        Change::Update { from, to } | Change::MarkUnavailable { from, to, .. } => {
-            plan::difference(from, to)
-        }
-        Change::Remove { because, .. } => because.to_string(),
-    };
-    let mut line = Line::new(&rules.name, Happening::Intent, detail).about(service);
-    line.endpoint = Some(rules.to.clone());
-    line.instance = Some(change.key().clone());
-    line.change = Some(change.clone());
-    line.source = Some(rules.from.clone());
-    line.truth = truth;
-    line
 }
 
 /// Whether a change takes nothing away.

@@ -1,6 +1,7 @@
 //! What one line of the journal says.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::io;
 
 use serde::{Deserialize, Serialize};
@@ -43,6 +44,12 @@ pub struct JournalEntry {
     /// default one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instance: Option<String>,
+    /// The hold it is about, as operators call it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold: Option<String>,
+    /// The instances that the hold keeps back, of many the first hundred.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub kept: Vec<String>,
     /// Why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cause: Option<Cause>,
@@ -63,10 +70,14 @@ pub struct JournalEntry {
 pub enum Kind {
     /// A change is about to be written.
     Intent,
+    /// After a start, a target is about to be given again what it had.
+    TakeUp,
     /// The target took it.
     Applied,
     /// The target did not take it, or gave no answer.
     Failed,
+    /// It was planned anew before it was begun, and never sent.
+    Dropped,
     /// The guard holds it.
     Held,
     /// The guard lets it go, because time or a view proved it.
@@ -133,8 +144,57 @@ pub enum Change {
     Unknown,
 }
 
+impl Kind {
+    /// The kind in a word or two, for people.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Intent => "intent",
+            Self::TakeUp => "take up",
+            Self::Applied => "applied",
+            Self::Failed => "failed",
+            Self::Dropped => "dropped",
+            Self::Held => "held",
+            Self::Released => "released",
+            Self::Approved => "approved",
+            Self::Denied => "denied",
+            Self::Shadowed => "shadowed",
+            Self::Unshadowed => "unshadowed",
+            Self::Quarantined => "left out",
+            Self::Conflict => "conflict",
+            Self::Blocked => "blocked",
+            Self::Drift => "drift",
+            Self::Adopted => "adopted",
+            Self::Started => "started",
+            Self::Stopped => "stopped",
+            Self::Reloaded => "reloaded",
+            Self::Paused => "paused",
+            Self::Resumed => "resumed",
+            Self::SourceLost => "source lost",
+            Self::SourceFound => "source found",
+            Self::TargetLost => "target lost",
+            Self::TargetFound => "target found",
+            Self::StoreRebuilt => "store rebuilt",
+            Self::Gap => "gap",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+impl Change {
+    /// The change in a word, for people.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Add => "add",
+            Self::Update => "update",
+            Self::Remove => "remove",
+            Self::Mark => "mark unavailable",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
 /// A service, as exported.
-#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub struct ServiceName {
     /// Strong isolation.
     pub namespace: String,
@@ -155,6 +215,13 @@ impl ServiceName {
                 .and_then(|rest| rest.strip_prefix('/')?.strip_prefix(self.group.as_str()))
                 .and_then(|rest| rest.strip_prefix('/'))
                 == Some(&self.name)
+    }
+}
+
+/// `namespace/group/name`.
+impl fmt::Display for ServiceName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}/{}", self.namespace, self.group, self.name)
     }
 }
 
@@ -238,6 +305,8 @@ impl JournalEntry {
             service: None,
             source_service: None,
             instance: None,
+            hold: None,
+            kept: Vec::new(),
             cause: None,
             before: None,
             after: None,
@@ -259,6 +328,7 @@ impl JournalEntry {
         short.endpoint.clone_from(&self.endpoint);
         short.service.clone_from(&self.service);
         short.instance.clone_from(&self.instance);
+        short.hold.clone_from(&self.hold);
         short.note = Some(format!("details of {} bytes were left out", line.len()));
         let line = write_line(&short)?;
         if line.len() <= limit {

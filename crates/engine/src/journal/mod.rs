@@ -10,7 +10,9 @@
 //! * [`Journal`]: for the one who writes; it decides nothing about *when* things
 //!   must be on disk, the caller syncs;
 //! * [`JournalReader`]: for `syncline why` and `journal`, at the same time;
-//! * [`JournalEntry`]: what a line says.
+//! * [`JournalEntry`]: what a line says;
+//! * [`Story`]: all that is said of one thing, and [`AsOf`]: what a target had
+//!   been given at a moment.
 //!
 //! The journal explains, the ledger decides: nothing is ever planned from what
 //! is read here. Whoever opens a [`Journal`] holds the state directory through
@@ -27,7 +29,9 @@ mod entry;
 mod error;
 mod frame;
 mod read;
+mod replay;
 mod segment;
+mod story;
 mod verify;
 
 #[cfg(test)]
@@ -36,6 +40,8 @@ mod tests;
 pub use entry::{Cause, Change, Content, JournalEntry, Kind, ServiceName};
 pub use error::JournalError;
 pub use read::{Filter, JournalReader, Record, Records, Search};
+pub use replay::{AsOf, Given, GivenInstance};
+pub use story::{Outcome, Question, Reach, Step, Story};
 pub use verify::{Problem, Verification};
 
 use frame::{Found, Frame, Hash, MAX_LINE_BYTES};

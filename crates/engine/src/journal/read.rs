@@ -189,16 +189,32 @@ impl Filter {
             && self.until_ms.is_none_or(|until| entry.at_ms <= until)
             && (self.kinds.is_empty() || self.kinds.contains(&entry.kind))
             && (self.link.is_none() || self.link == entry.link)
-            && self.service.as_deref().is_none_or(|wanted| {
-                [&entry.service, &entry.source_service]
-                    .into_iter()
-                    .flatten()
-                    .any(|service| service.is_called(wanted))
-            })
-            && self.address.as_deref().is_none_or(|wanted| {
-                let instance = entry.instance.as_deref();
-                instance.is_some_and(|instance| is_at(instance, wanted))
-            })
+            && self
+                .service
+                .as_deref()
+                .is_none_or(|wanted| entry.is_about_service(wanted))
+            && self
+                .address
+                .as_deref()
+                .is_none_or(|wanted| entry.is_about_instance(wanted))
+    }
+}
+
+impl JournalEntry {
+    /// Whether a line is about the service of that name, at the source or at the
+    /// target.
+    pub(super) fn is_about_service(&self, name: &str) -> bool {
+        [&self.service, &self.source_service]
+            .into_iter()
+            .flatten()
+            .any(|service| service.is_called(name))
+    }
+
+    /// Whether a line is about an instance at that host, `host:port` or
+    /// `host:port@cluster`.
+    pub(super) fn is_about_instance(&self, place: &str) -> bool {
+        let mut instances = self.instance.iter().chain(&self.kept);
+        instances.any(|instance| is_at(instance, place))
     }
 }
 

@@ -98,7 +98,10 @@ impl Driver {
         }
         match effect {
             Effect::List { endpoint } => {
-                if let Some(reading) = self.readings.get(&endpoint) {
+                if let Some(reading) = self.readings.get_mut(&endpoint) {
+                    if self.mode == Mode::Live {
+                        reading.watch();
+                    }
                     reading.list();
                 }
             }
@@ -138,6 +141,10 @@ impl Driver {
                     Happening::Held | Happening::Failed | Happening::SourceLost => {
                         tracing::warn!(link = %line.link, "{line}");
                     }
+                    // Every service is taken up again at a start.
+                    Happening::TakeUp | Happening::TakenUp => {
+                        tracing::debug!(link = %line.link, "{line}");
+                    }
                     _ => tracing::info!(link = %line.link, "{line}"),
                 }
                 if let Some(storing) = &mut self.storing {
@@ -160,6 +167,7 @@ impl Driver {
         match control {
             Control::Status(answer) => drop(answer.send(self.core.status(now))),
             Control::Preview(answer) => drop(answer.send(self.core.preview(now))),
+            Control::Look(look) => look(&self.core, now),
             Control::Tell(event, done) => {
                 self.step(event);
                 done.send(()).ok();

@@ -6,6 +6,8 @@
 //! the core through one bounded channel of events.
 
 mod driver;
+mod handover;
+mod peers;
 mod reading;
 mod rendering;
 mod schedule;
@@ -28,7 +30,7 @@ use tokio_util::task::TaskTracker;
 pub use rendering::Debounce;
 pub use schedule::Strategy;
 
-use crate::core::{Core, Event, LinkPreview, LinkRules, Status};
+use crate::core::{Core, Event, HeldBack, LinkPreview, LinkRules, PeerSettings, Status};
 use crate::journal::{Journal, JournalError, JournalOptions};
 use crate::store::{Claim, Install, Opened, Store, StoreError, StoreWriter, WriterOptions};
 use driver::{Driver, Sinks};
@@ -46,6 +48,8 @@ pub struct EngineSpec {
     pub links: Vec<LinkSpec>,
     /// Whether anything is written.
     pub mode: Mode,
+    /// How replicas are taken, where there are any.
+    pub peers: Option<PeerSettings>,
 }
 
 /// Whether an engine writes.
@@ -97,6 +101,7 @@ pub struct State {
     store: Store,
     journal: Journal,
     rebuilding: bool,
+    taken_over: bool,
 }
 
 /// The state directory could not be opened.
@@ -136,7 +141,16 @@ impl State {
             store,
             journal,
             rebuilding,
+            taken_over: false,
         })
+    }
+
+    /// The same state, from a daemon of which all was taken over: what it held
+    /// is taken up again at once, however long ago it was confirmed.
+    #[must_use]
+    pub fn taken_over(mut self) -> Self {
+        self.taken_over = true;
+        self
     }
 }
 
@@ -159,11 +173,16 @@ pub struct EngineHandle {
 #[error("the engine has stopped")]
 pub struct Stopped;
 
+/// Looks at the core at a moment, and tells whoever asked.
+type Look = Box<dyn FnOnce(&Core, Moment) + Send>;
+
 /// What the engine is asked or told.
 enum Control {
     Status(oneshot::Sender<Status>),
     Preview(oneshot::Sender<Vec<LinkPreview>>),
     Tell(Event, oneshot::Sender<()>),
+    /// Something else that only looks.
+    Look(Look),
     Stop(Ending),
 }
 
@@ -213,13 +232,14 @@ impl Engine {
             sinks.add(link.rules.name.clone(), link.sink, spec.mode);
             rules.push(link.rules);
         }
-        if spec.mode == Mode::Live {
-            readings.values().for_each(Reading::watch);
-        }
         let (finished, done) = oneshot::channel();
         let core = match spec.mode {
             Mode::Live => Core::new(rules),
             Mode::Dry => Core::new(rules).dry(),
+        };
+        let core = match spec.peers {
+            Some(settings) => core.with_peers(settings),
+            None => core,
         };
         let driver = Driver::new(core, spec.mode, readings, sinks, storing);
         let token = cancel.clone();
@@ -274,6 +294,14 @@ impl EngineHandle {
         self.ask(Control::Preview).await
     }
 
+    /// All that the guard holds, with the instances that would go.
+    ///
+    /// # Errors
+    /// When the engine has stopped.
+    pub async fn held_back(&self) -> Result<Vec<HeldBack>, Stopped> {
+        self.look(Core::held_back).await
+    }
+
     /// Looks at everything, for one link or for all.
     ///
     /// # Errors
@@ -300,6 +328,20 @@ impl EngineHandle {
 
     async fn tell(&self, event: Event) -> Result<(), Stopped> {
         self.ask(|done| Control::Tell(event, done)).await
+    }
+
+    /// Looks at the core.
+    async fn look<T: Send + 'static>(
+        &self,
+        look: impl FnOnce(&Core, Moment) -> T + Send + 'static,
+    ) -> Result<T, Stopped> {
+        self.ask(|answer| {
+            Control::Look(Box::new(move |core, now| {
+                // Whoever asked may have gone away, which is nobody's loss.
+                drop(answer.send(look(core, now)));
+            }))
+        })
+        .await
     }
 
     async fn ask<T>(
@@ -342,7 +384,7 @@ async fn remember(
         .iter()
         .map(|link| (link.rules.name.clone(), link.rules.from.clone()))
         .collect();
-    let reader = state.store.reader();
+    let (reader, taken_over) = (state.store.reader(), state.taken_over);
     let read = move || {
         let mut events = Vec::new();
         let sources: std::collections::BTreeSet<_> = routes.iter().map(|(_, from)| from).collect();
@@ -365,7 +407,7 @@ async fn remember(
                     link: link.clone(),
                     service,
                     set,
-                    fresh,
+                    fresh: fresh || taken_over,
                 });
             }
         }

@@ -36,6 +36,7 @@ pub(super) struct Reading {
     followed: Arc<Followed>,
     events: mpsc::Sender<Event>,
     reads: Arc<Semaphore>,
+    watched: bool,
     tasks: TaskTracker,
     cancel: CancellationToken,
 }
@@ -56,14 +57,18 @@ impl Reading {
             followed: Arc::new(Followed::default()),
             events,
             reads: Arc::new(Semaphore::new(READS_IN_FLIGHT)),
+            watched: false,
             tasks,
             cancel,
         }
     }
 
-    /// Watches until the engine stops; a watch that panics is started again and
-    /// no other endpoint notices.
-    pub(super) fn watch(&self) {
+    /// Watches until the engine stops, unless it does so already; a watch that
+    /// panics is started again and no other endpoint notices.
+    pub(super) fn watch(&mut self) {
+        if std::mem::replace(&mut self.watched, true) {
+            return;
+        }
         let (sink, observed) = observations();
         let this = self.clone();
         self.spawn(async move {

@@ -55,7 +55,8 @@ impl Storing {
             events,
             tasks,
             ops: Vec::new(),
-            entries: Vec::new(),
+            // Numbers of effects begin anew with each run.
+            entries: vec![JournalEntry::new(wall_ms(), Kind::Started)],
             awaited: Vec::new(),
         }
     }
@@ -173,7 +174,10 @@ impl Storing {
 
 impl Storing {
     /// Writes what was handed over and closes the state directory.
-    pub(super) async fn close(self) {
+    pub(super) async fn close(mut self) {
+        self.entries
+            .push(JournalEntry::new(wall_ms(), Kind::Stopped));
+        self.flush().await;
         match Arc::try_unwrap(self.writer) {
             Ok(writer) => {
                 if let Err(error) = writer.close().await {
@@ -270,15 +274,20 @@ fn entry(line: Line) -> JournalEntry {
     entry.link = Some(line.link.to_string());
     entry.endpoint = line.endpoint.map(|endpoint| endpoint.to_string());
     entry.service = line.service.as_ref().map(Into::into);
+    entry.source_service = line.source_service.as_ref().map(Into::into);
     entry.instance = line.instance.map(|instance| instance.to_string());
+    entry.hold = line.hold.map(|hold| hold.to_string());
+    entry.kept = line.kept.iter().map(ToString::to_string).collect();
     entry.effect = line.effect;
     entry.note = (!line.detail.is_empty()).then_some(line.detail);
+    let cause = Cause {
+        source: line.source.map(|source| source.to_string()),
+        view: line.truth.map(|truth| truth.to_string()),
+        revision: None,
+        rule: line.rule,
+    };
+    entry.cause = (cause != Cause::default()).then_some(cause);
     if let Some(change) = line.change {
-        entry.cause = Some(Cause {
-            source: line.source.map(|source| source.to_string()),
-            view: line.truth.map(|truth| truth.to_string()),
-            ..Cause::default()
-        });
         describe(&mut entry, &change);
     }
     entry
@@ -299,10 +308,14 @@ fn describe(entry: &mut JournalEntry, change: &Change) {
 fn kind(happening: Happening) -> Kind {
     match happening {
         Happening::Intent => Kind::Intent,
-        Happening::Applied => Kind::Applied,
+        Happening::TakeUp => Kind::TakeUp,
+        Happening::Applied | Happening::TakenUp => Kind::Applied,
         Happening::Failed => Kind::Failed,
+        Happening::Dropped => Kind::Dropped,
         Happening::Held => Kind::Held,
         Happening::Released => Kind::Released,
+        Happening::Approved => Kind::Approved,
+        Happening::Denied => Kind::Denied,
         Happening::Shadowed => Kind::Shadowed,
         Happening::Unshadowed => Kind::Unshadowed,
         Happening::Quarantined => Kind::Quarantined,

@@ -27,10 +27,10 @@ fn what_was_confirmed_lately_is_taken_up_before_any_list() {
     assert_eq!(
         world.done(),
         [
-            "list a",
-            "list b",
             "a-b orders: again, 2 held",
-            "a-b stock: again, 1 held"
+            "a-b stock: again, 1 held",
+            "list a",
+            "list b"
         ]
     );
     assert_eq!(world.shown("b", "orders").len(), 2);

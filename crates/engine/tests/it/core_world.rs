@@ -2,6 +2,7 @@
 //! that the test moves. Every effect is performed, and what came of it becomes
 //! an event, at once unless the test wants it otherwise.
 
+mod peer;
 mod perform;
 mod registry;
 mod setup;
@@ -16,6 +17,7 @@ use syncline_engine::core::{Core, Event, LinkStatus};
 use syncline_model::desire::unmarked;
 use syncline_model::{EndpointName, Instance, LinkName, Moment, ServiceKey, ServiceSet};
 
+pub(crate) use peer::replica;
 pub(crate) use perform::Kind;
 pub(crate) use registry::{Answer, Fate, Registry};
 pub(crate) use setup::{LinkSetup, at, instance, link, seconds, service, text};

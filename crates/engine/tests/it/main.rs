@@ -3,6 +3,7 @@
 
 mod core_guard;
 mod core_natives;
+mod core_peers;
 mod core_random;
 mod core_restart;
 mod core_schedule;

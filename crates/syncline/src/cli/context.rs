@@ -77,14 +77,26 @@ impl Context {
     /// # Errors
     /// When there is a configuration and something is wrong with it.
     pub fn daemon(&self) -> anyhow::Result<ControlClient> {
-        let config = match (&self.global.config, self.config_path()) {
-            (None, Err(_)) => Config::default(),
-            _ => self.config()?,
-        };
+        let config = self.config_if_any()?;
         Ok(match &config.admin.socket {
             Some(socket) => ControlClient::at(socket.as_path()),
             None => ControlClient::of(&self.state(&config)),
         })
+    }
+
+    /// The state folder that is meant, whether or not there is a configuration.
+    ///
+    /// # Errors
+    /// When there is a configuration and something is wrong with it.
+    pub fn state_folder(&self) -> anyhow::Result<PathBuf> {
+        Ok(self.state(&self.config_if_any()?))
+    }
+
+    fn config_if_any(&self) -> anyhow::Result<Config> {
+        match (&self.global.config, self.config_path()) {
+            (None, Err(_)) => Ok(Config::default()),
+            _ => self.config(),
+        }
     }
 
     /// The endpoint that a word names: a URL, or a name in the configuration.

@@ -4,14 +4,18 @@
 //! Nothing is decided here that a library user would miss: a command reads its
 //! arguments, asks the rooms that know, and shows the answer.
 
+pub mod approve;
 pub mod check;
 pub mod completions;
 pub mod context;
 pub mod demo;
 pub mod exit;
+pub mod holds;
+pub mod journal;
 pub mod list;
 pub mod log;
 pub mod man;
+pub mod pause;
 pub mod plan;
 mod reading;
 pub mod route;
@@ -24,6 +28,8 @@ pub mod sync;
 pub mod trigger;
 pub mod version;
 pub mod watch;
+pub mod when;
+pub mod why;
 
 use std::path::PathBuf;
 
@@ -115,6 +121,12 @@ pub enum Command {
     Plan(plan::PlanArgs),
     Status(status::StatusArgs),
     Trigger(trigger::TriggerArgs),
+    Holds(holds::HoldsArgs),
+    Approve(approve::ApproveArgs),
+    Pause(pause::PauseArgs),
+    Resume(pause::ResumeArgs),
+    Why(why::WhyArgs),
+    Journal(journal::JournalArgs),
     List(list::ListArgs),
     Watch(watch::WatchArgs),
     Serve(serve::ServeArgs),
@@ -141,6 +153,12 @@ pub async fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Plan(args) => args.run(&context).await,
         Command::Status(args) => args.run(&context).await,
         Command::Trigger(args) => args.run(&context).await,
+        Command::Holds(args) => args.run(&context).await,
+        Command::Approve(args) => args.run(&context).await,
+        Command::Pause(args) => args.run(&context).await,
+        Command::Resume(args) => args.run(&context).await,
+        Command::Why(args) => args.run(&context).await,
+        Command::Journal(args) => args.run(&context).await,
         Command::List(args) => args.run(&context).await,
         Command::Watch(args) => args.run(&context).await,
         Command::Serve(args) => args.run(&context).await,

@@ -26,12 +26,18 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 #[command(after_help = "\
 Examples:
   syncline run --config /etc/syncline
+  syncline run --config /etc/syncline --takeover
   syncline run --from nacos://sync@10.0.0.1:8848 --to file:services.json
   syncline run --from nacos://10.0.0.1 --to embedded:0.0.0.0:8848 --group 'G_*'")]
 pub struct RunArgs {
     /// What is kept in step.
     #[command(flatten)]
     pub route: Route,
+
+    /// Replace the daemon that runs with the same state folder, without a gap:
+    /// it ends once all that it holds is held here
+    #[arg(long)]
+    pub takeover: bool,
 }
 
 impl RunArgs {
@@ -52,12 +58,16 @@ impl RunArgs {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut hangup = signal(SignalKind::hangup())?;
-        let daemon = Daemon::start(&config, options).await?;
+        let daemon = match self.takeover {
+            true => Daemon::take_over(&config, options).await?,
+            false => Daemon::start(&config, options).await?,
+        };
         let watching = tokio::spawn(tell_progress(daemon.handle()));
         loop {
             tokio::select! {
                 _ = terminate.recv() => break,
                 _ = interrupt.recv() => break,
+                () = daemon.taken_over() => break,
                 // A terminal that closed, or a reload that this version lacks.
                 _ = hangup.recv() => tracing::warn!(
                     "SIGHUP changes nothing; restart to read the configuration again"

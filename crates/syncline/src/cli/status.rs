@@ -5,6 +5,8 @@ use std::time::Duration;
 use clap::Args;
 use syncline_admin::api;
 
+mod replicas;
+
 use super::{Context, Exit, Usage};
 use crate::output::number::grouped;
 use crate::output::palette::{Palette, Tone};
@@ -96,6 +98,9 @@ fn text(status: &api::Status, palette: Palette) -> String {
     for link in &status.links {
         text.push_str(&remarks(link, palette));
     }
+    for peer in &status.peers {
+        text.push_str(&replicas::text(peer, palette));
+    }
     text
 }
 
@@ -147,7 +152,7 @@ fn remarks(link: &api::Link, palette: Palette) -> String {
             },
         );
         say(format!(
-            "{what} held for {held}: {}; needs {} (POST /api/v1/holds/{}/approve)",
+            "{what} held for {held}: {}; needs {}; syncline approve {}",
             hold.reason, hold.needs, hold.id
         ));
     }

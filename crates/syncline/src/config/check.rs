@@ -28,6 +28,7 @@ pub(super) fn check(
         problems,
     };
     checker.install(root, config);
+    checker.peers(root, config);
     checker.endpoints(root, config);
     let nodes = root.get("links").map_or(&[][..], Node::items);
     let read = nodes.iter().filter(|node| decoded.holds(node));
@@ -89,6 +90,14 @@ impl Checker<'_> {
         } else if install.replicas > 1 && (install.id.is_none() || install.key.is_none()) {
             let message = "replicas share one `id` and one `key`: write both under `install`";
             self.object(mark, message);
+        }
+    }
+
+    fn peers(&mut self, root: &Node, config: &Config) {
+        if self.is_whole(root, "install") && self.is_whole(root, "peers") {
+            for (key, message) in super::peers::faults(config) {
+                self.object(mark_of(root, &["peers", key]), message);
+            }
         }
     }
 

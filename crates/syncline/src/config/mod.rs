@@ -18,6 +18,7 @@ mod load;
 mod meaning;
 mod name;
 mod nearest;
+mod peers;
 mod problem;
 mod reference;
 mod schema;
@@ -43,6 +44,7 @@ pub use link::{
 pub use load::{load, parse};
 pub use meaning::{Fault, Faults};
 pub(crate) use nearest::did_you_mean;
+pub use peers::Peers;
 pub use problem::{ConfigError, Problem};
 pub use reference::Env;
 pub use schema::schema;
@@ -65,6 +67,9 @@ pub struct Config {
 
     /// How the daemon can be asked.
     pub admin: Admin,
+
+    /// The other replicas of this install.
+    pub peers: Peers,
 
     /// The folder in which the ledger, the cache and the journal live. Where
     /// nothing is said: `$STATE_DIRECTORY` of systemd,

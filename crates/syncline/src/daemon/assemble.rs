@@ -15,6 +15,8 @@ use syncline_model::{EndpointName, LinkName};
 use thiserror::Error;
 
 use super::connectors::{self, Surroundings};
+use super::peers;
+use super::takeover::TakenOver;
 use super::{Options, ServedRegistry};
 use crate::config::{Config, Endpoint, Faults, Health, Link, Mode};
 
@@ -79,6 +81,7 @@ pub(super) fn assemble(
     install: &Install,
     options: &Options,
     registries: &[ServedRegistry],
+    taken: &TakenOver,
 ) -> Result<EngineSpec, AssembleError> {
     for name in &options.links {
         if !config.links.iter().any(|link| link.name == *name) {
@@ -88,6 +91,7 @@ pub(super) fn assemble(
     let assembler = Assembler {
         config,
         signer: Signer::new(install.id.clone(), install.key.bytes())?,
+        taken,
         around: Surroundings {
             registries,
             replicas: usize::from(config.install.replicas),
@@ -105,12 +109,14 @@ pub(super) fn assemble(
             .collect(),
         links,
         mode: options.mode,
+        peers: peers::settings(config),
     })
 }
 
 struct Assembler<'a> {
     config: &'a Config,
     signer: Signer,
+    taken: &'a TakenOver,
     around: Surroundings<'a>,
 }
 
@@ -130,7 +136,10 @@ impl Assembler<'_> {
             ));
         }
         let target_is_read = self.read(link, &link.to, sources)?;
-        let sink = connectors::sink(&link.to, to, &link.name, &self.around)
+        let made = || connectors::sink(&link.to, to, &link.name, &self.around);
+        let taken = self.taken.target(&link.name);
+        let sink = taken
+            .or_else(made)
             .ok_or_else(|| wrong_role(link, &link.to, "write", to))?;
         let faulty = |source| AssembleError::Setting {
             link: link.name.clone(),

@@ -6,7 +6,9 @@
 
 mod assemble;
 mod connectors;
+mod peers;
 mod reach;
+mod takeover;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -24,6 +26,8 @@ use tokio_util::task::TaskTracker;
 
 pub use assemble::AssembleError;
 pub use reach::{Reached, ReachedSource, reach};
+use takeover::TakenOver;
+pub use takeover::TakeoverError;
 
 use crate::config::Config;
 
@@ -51,6 +55,7 @@ pub struct Options {
 pub struct Daemon {
     engine: Engine,
     registries: Vec<ServedRegistry>,
+    taken_over: CancellationToken,
     cancel: CancellationToken,
     tasks: TaskTracker,
 }
@@ -74,6 +79,9 @@ pub enum DaemonError {
     /// The configuration does not hold together.
     #[error(transparent)]
     Assemble(#[from] AssembleError),
+    /// Another daemon could not be taken over from.
+    #[error(transparent)]
+    Takeover(#[from] TakeoverError),
     /// The install has no identity.
     #[error("find out who this install is")]
     Install(#[source] InstallError),
@@ -107,24 +115,53 @@ impl Daemon {
     /// # Errors
     /// When it does not hold together, the state folder is taken, or a port is.
     pub async fn start(config: &Config, options: Options) -> Result<Self, DaemonError> {
+        Self::start_after(None, config, options).await
+    }
+
+    /// Starts a configuration in place of a daemon that runs with the same
+    /// state folder: what that one holds by connection is held here before it
+    /// ends. Where none runs, this is an ordinary start.
+    ///
+    /// # Errors
+    /// As [`Daemon::start`], and when not all could be taken over; the other
+    /// goes on then.
+    pub async fn take_over(config: &Config, options: Options) -> Result<Self, DaemonError> {
+        let taken = takeover::take_over(config, &options).await?;
+        Self::start_after(taken, config, options).await
+    }
+
+    async fn start_after(
+        taken: Option<TakenOver>,
+        config: &Config,
+        options: Options,
+    ) -> Result<Self, DaemonError> {
         let install = install_of(config, options.state.as_deref())?;
-        let state = match &options.state {
-            Some(folder) => Some(open_state(folder, &install, &options.command)?),
-            None => None,
+        let state = match (&options.state, &taken) {
+            (Some(folder), None) => Some(open_state(folder, &install, &options.command)?),
+            (Some(folder), Some(_)) => {
+                let state = takeover::open_state(folder, &install, &options.command).await?;
+                takeover::wait_for_places(config, &options).await;
+                Some(state)
+            }
+            (None, _) => None,
         };
         let cancel = CancellationToken::new();
         let tasks = TaskTracker::new();
         let registries = serve_registries(config, &options, &tasks, &cancel).await?;
-        let spec = assemble::assemble(config, &install, &options, &registries)?;
+        let taken = taken.unwrap_or_default();
+        let spec = assemble::assemble(config, &install, &options, &registries, &taken)?;
         let engine = Engine::start(spec, state)
             .await
             .map_err(DaemonError::Remembered)?;
+        let taken_over = CancellationToken::new();
         if options.control {
-            serve_control(config, &options, engine.handle(), &tasks, &cancel);
+            serve_control(config, &options, &engine, &taken_over, &tasks, &cancel);
+            peers::exchange(config, &install, &engine.handle(), &tasks, &cancel);
         }
         Ok(Self {
             engine,
             registries,
+            taken_over,
             cancel,
             tasks,
         })
@@ -138,6 +175,12 @@ impl Daemon {
     /// The embedded registries that it serves.
     pub fn registries(&self) -> &[ServedRegistry] {
         &self.registries
+    }
+
+    /// Waits until another process has taken over all that this one holds, so
+    /// that it is to be stopped.
+    pub async fn taken_over(&self) {
+        self.taken_over.cancelled().await;
     }
 
     /// Stops in good order: registrations stay as far as their hold can keep
@@ -212,19 +255,17 @@ async fn serve_registries(
 fn serve_control(
     config: &Config,
     options: &Options,
-    engine: EngineHandle,
+    engine: &Engine,
+    taken_over: &CancellationToken,
     tasks: &TaskTracker,
     cancel: &CancellationToken,
 ) {
-    let socket = match (&config.admin.socket, &options.state) {
-        (Some(socket), _) => Some(socket.as_path().to_owned()),
-        (None, Some(state)) => Some(state.join(ControlClient::SOCKET)),
-        (None, None) => None,
-    };
-    if let Some(socket) = socket {
+    let engine = engine.handle();
+    if let Some(socket) = socket(config, options) {
         let (engine, cancel) = (engine.clone(), cancel.clone());
+        let taken_over = taken_over.clone();
         tasks.spawn(async move {
-            log_admin(syncline_admin::serve_unix(&socket, engine, cancel).await);
+            log_admin(syncline_admin::serve_unix(&socket, engine, taken_over, cancel).await);
         });
     }
     let (address, cancel) = (config.admin.listen, cancel.clone());
@@ -235,6 +276,15 @@ fn serve_control(
         }
         log_admin(served);
     });
+}
+
+/// The unix socket that commands ask.
+fn socket(config: &Config, options: &Options) -> Option<PathBuf> {
+    match (&config.admin.socket, &options.state) {
+        (Some(socket), _) => Some(socket.as_path().to_owned()),
+        (None, Some(state)) => Some(state.join(ControlClient::SOCKET)),
+        (None, None) => None,
+    }
 }
 
 fn log_admin(served: Result<(), AdminError>) {

@@ -1,6 +1,7 @@
 //! The command as a user meets it.
 
 mod looking;
+mod operating;
 
 use std::path::Path;
 use std::process::{Command, Output};

@@ -8,4 +8,5 @@ mod docs;
 mod hold;
 mod moves;
 mod real;
+mod replicas;
 mod sdk;

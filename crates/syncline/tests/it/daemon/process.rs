@@ -70,7 +70,7 @@ impl Setup {
     pub(crate) fn run(self, configuration: &str) -> anyhow::Result<Syncline> {
         self.configure(configuration)?;
         Ok(Syncline {
-            child: spawn(self.folder.path())?,
+            child: spawn(self.folder.path(), &[])?,
             folder: self.folder,
             admin: self.admin,
             _ports: self.ports,
@@ -168,8 +168,22 @@ impl Syncline {
 
     /// Starts it again, with all that the last run left behind.
     pub(crate) fn restart(&mut self) -> anyhow::Result<()> {
-        self.child = spawn(self.folder.path())?;
+        self.child = spawn(self.folder.path(), &[])?;
         Ok(())
+    }
+
+    /// Starts another one that takes over; both are running then.
+    pub(crate) fn start_takeover(&self) -> anyhow::Result<Child> {
+        spawn(self.folder.path(), &["--takeover"])
+    }
+
+    /// Lets another one take over and waits until this one has ended; how it
+    /// did.
+    pub(crate) async fn take_over(&mut self) -> anyhow::Result<ExitStatus> {
+        let successor = self.start_takeover()?;
+        let ended = self.ends().await?;
+        self.child = successor;
+        Ok(ended)
     }
 
     /// Another command of the same user, about this daemon.
@@ -188,13 +202,14 @@ impl Drop for Syncline {
     }
 }
 
-fn spawn(folder: &Path) -> anyhow::Result<Child> {
+fn spawn(folder: &Path, more: &[&str]) -> anyhow::Result<Child> {
     let log = std::fs::OpenOptions::new()
         .append(true)
         .create(true)
         .open(folder.join("log"))?;
     Command::new(env!("CARGO_BIN_EXE_syncline"))
         .args(["run", "--config", "syncline.yaml", "--state", "state"])
+        .args(more)
         .current_dir(folder)
         .env_remove("SYNCLINE_LOG")
         .stdin(Stdio::null())
