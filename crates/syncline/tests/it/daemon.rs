@@ -11,7 +11,6 @@
 
 mod bad_input;
 mod bad_instances;
-mod fake;
 mod faults;
 mod files;
 mod guard;
@@ -22,6 +21,7 @@ mod restart;
 mod strategy;
 
 pub(crate) mod application;
+pub(crate) mod fake;
 pub(crate) mod process;
 pub(crate) mod reader;
 pub(crate) mod registry;

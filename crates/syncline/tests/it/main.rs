@@ -10,3 +10,4 @@ mod moves;
 mod real;
 mod replicas;
 mod sdk;
+mod security;
