@@ -144,7 +144,9 @@ impl PeerClient {
             let why = refusal.map_or_else(|_| "401".to_owned(), |r: api::Refusal| r.error);
             return Err(PeerError::Refused(why));
         }
-        let signed = self.key.is_answer(&seal, status.as_u16(), &body, &signature);
+        let signed = self
+            .key
+            .is_answer(&seal, status.as_u16(), &body, &signature);
         if !signed {
             return Err(PeerError::Forged);
         }

@@ -171,13 +171,29 @@ mod tests {
         let other = PeerKey::of_install(b"other");
         assert!(other.objection(&sent, &seal, NOW).is_some());
         for changed in [
-            Sealed { method: "GET", ..sent },
-            Sealed { path: "/peer/v1/report", ..sent },
-            Sealed { time_ms: NOW + 1, ..sent },
+            Sealed {
+                method: "GET",
+                ..sent
+            },
+            Sealed {
+                path: "/peer/v1/report",
+                ..sent
+            },
+            Sealed {
+                time_ms: NOW + 1,
+                ..sent
+            },
             Sealed { nonce: "m", ..sent },
-            Sealed { body: b"bodz", ..sent },
+            Sealed {
+                body: b"bodz",
+                ..sent
+            },
             // The same bytes in a row, cut elsewhere.
-            Sealed { nonce: "nb", body: b"ody", ..sent },
+            Sealed {
+                nonce: "nb",
+                body: b"ody",
+                ..sent
+            },
         ] {
             assert!(key.objection(&changed, &seal, NOW).is_some(), "{changed:?}");
         }

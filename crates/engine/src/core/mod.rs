@@ -458,7 +458,9 @@ impl Core {
         for (name, link) in &mut self.links {
             if link.rules.from == *endpoint {
                 link.source_listed(reader, ended.round, now);
-                let let_go = link.services().filter(|(_, state)| !state.let_go.is_empty());
+                let let_go = link
+                    .services()
+                    .filter(|(_, state)| !state.let_go.is_empty());
                 let let_go = let_go.map(|(service, _)| (name.clone(), service.clone()));
                 self.dirty.extend(let_go);
                 for (orphan, state) in link.orphans() {

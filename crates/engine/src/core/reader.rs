@@ -393,7 +393,8 @@ impl Reader {
     /// and is shown there.
     ///
     /// It has to have come: Dubbo registers every interface of a process at one
-    /// address, and losing one of them is no move.
+    /// address, and losing one of them is no move. What came to both lately is
+    /// a process that started, and did not move either.
     pub(super) fn moved(
         &self,
         left: &BTreeSet<ServiceKey>,
@@ -409,9 +410,8 @@ impl Reader {
                     .any(|i| i.key.same_address(key))
             })
         };
-        self.arrivals
-            .at(key, now)
-            .any(|service| !left.contains(service) && shows(service))
+        let came_to = || self.arrivals.at(key, now);
+        came_to().all(|service| !left.contains(service)) && came_to().any(shows)
     }
 
     fn note_arrivals(

@@ -158,11 +158,7 @@ impl Teller<'_> {
                 self.run_ends();
             }
             Kind::Stopped => self.run_ends(),
-            Kind::Applied | Kind::Failed | Kind::Dropped => {
-                if self.settle(entry) {
-                    return;
-                }
-            }
+            Kind::Applied | Kind::Failed | Kind::Dropped if self.settle(entry) => return,
             _ => {}
         }
         if self.question.until_ms.is_some_and(|end| entry.at_ms > end) {

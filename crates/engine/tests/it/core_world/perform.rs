@@ -274,7 +274,7 @@ impl World {
             });
             let justified = stands(&write.accepted, key, setup.identity)
                 || (yields && target.was_native(&write.service, key))
-                || super::peer::is_left(&write, key)
+                || super::peer::is_left(write, key)
                 || self.told.is_gone(setup, &write.service, key);
             assert!(
                 justified,

@@ -134,7 +134,10 @@ async fn a_hold_is_listed_with_its_instances_refused_approved_and_explained() ->
     ] {
         assert!(why.contains(part), "{part} is not in {why}");
     }
-    let order = [why.find("  removed from file   "), why.find("  added to file   ")];
+    let order = [
+        why.find("  removed from file   "),
+        why.find("  added to file   "),
+    ];
     assert!(order[0] < order[1], "the newest first: {why}");
     Ok(())
 }
@@ -231,7 +234,7 @@ async fn the_journal_of_a_killed_daemon_still_answers() -> anyhow::Result<()> {
         }
     }
     assert_eq!(starts, 4, "a run begins with a line of its own");
-    assert!(intents >= 3 + 3 + 1, "only {intents} intents");
+    assert!(intents > 3 + 3, "only {intents} intents");
     assert!(open.is_empty(), "the last run left {open:?} open");
 
     let now = daemon.command(&["journal", "show", "--at", "0s", "orders", "-o", "json"]);
