@@ -116,6 +116,25 @@ pub struct Guard {
     sums: Share,
     /// When which record has something to forget.
     agenda: BTreeSet<(Moment, ServiceKey)>,
+    /// What is not as it was last stored.
+    unstored: Unstored,
+}
+
+/// What of a guard changed since that was asked last.
+#[derive(Clone, Default, Debug)]
+struct Unstored {
+    freeze: bool,
+    records: BTreeSet<ServiceKey>,
+}
+
+/// What of a guard is to be stored anew, so that it survives a restart.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct Changes {
+    /// Whether all losses of the link wait now, where that changed.
+    pub freeze: Option<Option<Freeze>>,
+    /// Services of which something else is known now; `None` where nothing is
+    /// left to know.
+    pub records: Vec<(ServiceKey, Option<Record>)>,
 }
 
 impl Guard {
@@ -140,11 +159,32 @@ impl Guard {
             records: BTreeMap::new(),
             sums: Share::default(),
             agenda: BTreeSet::new(),
+            unstored: Unstored::default(),
         };
         for (service, record) in records {
             guard.alter(&service, |fresh, _| *fresh = record);
         }
+        guard.unstored = Unstored::default();
         guard
+    }
+
+    /// What changed since this was asked last, to be stored.
+    pub fn take_changes(&mut self) -> Changes {
+        let unstored = std::mem::take(&mut self.unstored);
+        let record = |service: ServiceKey| {
+            let record = self.records.get(&service).cloned();
+            (service, record)
+        };
+        Changes {
+            freeze: unstored.freeze.then_some(self.freeze),
+            records: unstored.records.into_iter().map(record).collect(),
+        }
+    }
+
+    /// Everything is to be stored again: what was stored may be gone.
+    pub fn store_again(&mut self) {
+        self.unstored.freeze = true;
+        self.unstored.records.extend(self.records.keys().cloned());
     }
 
     /// Tells of an offer before any is judged.
@@ -194,7 +234,7 @@ impl Guard {
             });
         }
         if whole_link {
-            self.freeze = None;
+            self.set_freeze(None);
             self.forget_losses();
         }
         Ok(services)
@@ -208,9 +248,12 @@ impl Guard {
     pub fn deny(&mut self, id: HoldId) -> Result<Vec<ServiceKey>, NoSuchHold> {
         let services = self.named(id)?;
         if self.freeze_id() == Some(id)
-            && let Some(freeze) = &mut self.freeze
+            && let Some(freeze) = self.freeze
         {
-            freeze.denied = true;
+            self.set_freeze(Some(Freeze {
+                denied: true,
+                ..freeze
+            }));
         }
         for service in &services {
             self.alter(service, |record, _| {
@@ -362,14 +405,19 @@ impl Guard {
         let too_many_zero = self.sums.zero > u64::from(self.settings.zero_services.more_than);
         let freezes = self.sums.waiting > 0 && (self.loses_too_much(of) || too_many_zero);
         if !freezes {
-            self.freeze = None;
+            self.set_freeze(None);
         } else if self.freeze.is_none() {
-            self.freeze = Some(Freeze {
+            self.set_freeze(Some(Freeze {
                 since: look.now,
                 of,
                 denied: false,
-            });
+            }));
         }
+    }
+
+    fn set_freeze(&mut self, freeze: Option<Freeze>) {
+        self.unstored.freeze |= self.freeze != freeze;
+        self.freeze = freeze;
     }
 
     fn loses_too_much(&self, of: u64) -> bool {
@@ -383,7 +431,8 @@ impl Guard {
 impl Guard {
     /// The only way in which a record changes.
     fn alter(&mut self, service: &ServiceKey, change: impl FnOnce(&mut Record, &Settings)) {
-        let mut record = self.records.remove(service).unwrap_or_else(Record::new);
+        let before = self.records.remove(service);
+        let mut record = before.clone().unwrap_or_else(Record::new);
         let share = record.share(&self.link, service);
         let due = record.due(&self.settings);
         change(&mut record, &self.settings);
@@ -398,7 +447,11 @@ impl Guard {
                 self.agenda.insert((due, service.clone()));
             }
         }
-        if !record.is_idle() {
+        let record = Some(record).filter(|record| !record.is_idle());
+        if record != before {
+            self.unstored.records.insert(service.clone());
+        }
+        if let Some(record) = record {
             self.records.insert(service.clone(), record);
         }
     }

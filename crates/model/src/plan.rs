@@ -6,7 +6,7 @@
 //! what this link gave the target before, who else stands there, and the
 //! policy for what went away.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -66,6 +66,25 @@ impl Change {
         }
     }
 
+    /// Make before break: what comes is written before what goes.
+    fn turn(&self) -> u8 {
+        match self {
+            Self::Add(_) => 0,
+            Self::Update { .. } => 1,
+            Self::MarkUnavailable { .. } => 2,
+            Self::Remove { .. } => 3,
+        }
+    }
+
+    /// Whether a consumer gains an instance that it can use.
+    pub fn gains_use(&self) -> bool {
+        match self {
+            Self::Add(instance) => instance.in_use(),
+            Self::Update { from, to } => !from.in_use() && to.in_use(),
+            Self::MarkUnavailable { .. } | Self::Remove { .. } => false,
+        }
+    }
+
     /// Whether a consumer loses an instance that it could use.
     pub fn loses_use(&self) -> bool {
         match self {
@@ -92,6 +111,8 @@ pub enum Removal {
     Expired(Absence),
     /// We cannot see the source, and a replica that can does not hold it.
     LeftToReplica,
+    /// The source has it, and the link does not select it any more.
+    LeftScope(Absence),
 }
 
 /// The cause as the journal tells it.
@@ -108,6 +129,7 @@ impl fmt::Display for Removal {
             Self::LeftToReplica => {
                 f.write_str("let go: a replica that sees the source does not hold it")
             }
+            Self::LeftScope(_) => f.write_str("left the scope of the link"),
         }
     }
 }
@@ -255,6 +277,64 @@ pub struct Plan {
     pub wake: Option<Moment>,
 }
 
+impl Plan {
+    /// The same plan, telling why what is absent is: `why` is asked with each
+    /// instance that goes, and the proof that it is not wanted.
+    #[must_use]
+    pub fn explained(mut self, why: impl Fn(&Instance, Absence) -> Removal) -> Self {
+        for change in &mut self.changes {
+            if let Change::Remove { instance, because } = change
+                && let Removal::Absent(proof) = *because
+            {
+                *because = why(instance, proof);
+            }
+        }
+        self
+    }
+
+    /// The same plan, with some of what is accepted given as something else,
+    /// such as out of use. `as_what` says as what; what it does not name stays
+    /// as planned, and whatever goes still goes.
+    #[must_use]
+    pub fn given_as(
+        mut self,
+        held: &ServiceSet,
+        identity: Identity,
+        as_what: impl Fn(&Instance) -> Option<Instance>,
+    ) -> Self {
+        let planned = self.accepted.instances();
+        let renamed = planned.iter().filter_map(as_what);
+        let given: BTreeMap<InstanceKey, Instance> =
+            renamed.map(|to| (to.key.clone(), to)).collect();
+        if given.is_empty() {
+            return self;
+        }
+        let given_now = |planned: &Instance| given.get(&planned.key).unwrap_or(planned).clone();
+        let accepted = planned.iter().map(given_now).collect();
+        let stays = |change: &Change| matches!(change, Change::Add(_) | Change::Update { .. });
+        self.changes
+            .retain(|change| !stays(change) || !given.contains_key(change.key()));
+        let marks = |change: &&Change| matches!(change, Change::MarkUnavailable { .. });
+        let marked: BTreeSet<InstanceKey> = (self.changes.iter().filter(marks))
+            .map(|change| change.key().clone())
+            .collect();
+        let others = given.into_values().filter(|to| !marked.contains(&to.key));
+        for to in others {
+            let before = held.matching(&to.key, identity).next().cloned();
+            match before {
+                None => self.changes.push(Change::Add(to)),
+                Some(from) if is_told_apart(&from, &to) => {
+                    self.changes.push(Change::Update { from, to });
+                }
+                Some(_) => {}
+            }
+        }
+        self.accepted = Arc::new(ServiceSet::new(accepted));
+        self.changes.sort_by_key(Change::turn);
+        self
+    }
+}
+
 /// Plans one service.
 pub fn plan(inputs: &Inputs<'_>) -> Plan {
     Planner {
@@ -287,13 +367,7 @@ impl Planner<'_> {
         for held in self.inputs.held.instances() {
             self.part_with(held);
         }
-        // Make before break: what comes is written before what goes.
-        self.changes.sort_by_key(|change| match change {
-            Change::Add(_) => 0,
-            Change::Update { .. } => 1,
-            Change::MarkUnavailable { .. } => 2,
-            Change::Remove { .. } => 3,
-        });
+        self.changes.sort_by_key(Change::turn);
         Plan {
             accepted: Arc::new(ServiceSet::new(self.accepted)),
             changes: self.changes,
@@ -325,7 +399,7 @@ impl Planner<'_> {
 
     fn update(&mut self, held: &Instance, wanted: &Instance) {
         let mut to = wanted.clone();
-        if !self.was_marked(held) {
+        if !self.was_marked(held, wanted) {
             to.healthy = wanted.healthy.or_seen(held.healthy);
         }
         to.ephemeral = wanted.ephemeral.or_seen(held.ephemeral);
@@ -430,8 +504,9 @@ impl Planner<'_> {
 
     /// Whether an instance looks as it does because it was marked unavailable:
     /// then its health is nothing that the source told.
-    fn was_marked(&self, held: &Instance) -> bool {
-        held.weight == Weight::ZERO && self.inputs.missing.contains_key(&held.key)
+    fn was_marked(&self, held: &Instance, wanted: &Instance) -> bool {
+        held.weight == Weight::ZERO
+            && (self.inputs.missing.contains_key(&held.key) || wanted.weight != Weight::ZERO)
     }
 
     fn native_at(&self, key: &InstanceKey) -> Option<Standing> {

@@ -2,11 +2,15 @@
 //! stands there, and what the guard says.
 
 use std::cell::Cell;
+use std::sync::Arc;
 
 use syncline_model::desire::Finding;
 use syncline_model::guard::{Guard, Hold, HoldId, Look, Offer, Verdict};
-use syncline_model::plan::{self, Change, Inputs, Losses, Plan};
-use syncline_model::{EndpointName, Identity, Instance, InstanceKey, Moment, ServiceKey, View};
+use syncline_model::plan::{self, Change, Inputs, Losses, Plan, Removal};
+use syncline_model::{
+    Absence, EndpointName, Identity, Instance, InstanceKey, Moment, ServiceKey, ServiceSet, Truth,
+    View,
+};
 
 use super::Core;
 use super::link::{Link, LinkService};
@@ -23,6 +27,8 @@ pub(super) struct Draft {
     offer: Offer,
     /// Whether the view behind it is complete.
     whole: bool,
+    /// Whether a read has yet to tell what the last list lacks.
+    to_be_proved: bool,
     /// What the guard holds of the service.
     standing: Option<HoldId>,
     rechecks: Vec<Recheck>,
@@ -46,19 +52,36 @@ pub(super) struct Decision {
     pub(super) keeps_marks: bool,
 }
 
+/// With which eyes a source is looked at.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Eyes {
+    /// As far as things are proved.
+    Proof,
+    /// As if all were gone that the last list lacks.
+    List,
+}
+
 impl Draft {
     /// When the complete view behind it was seen.
     pub(super) fn seen(&self) -> Option<Moment> {
         self.look.seen
     }
 
+    /// What the guard is to count before it judges, where use would be lost.
+    pub(super) fn loss(&self) -> Option<(Look, Offer)> {
+        let counts = self.held.is_some() && (self.whole || self.standing.is_none());
+        counts.then_some((self.look, self.offer))
+    }
+
     /// Lets the guard judge. A view that is not whole says nothing of losses that
-    /// wait: they go on waiting, and what an operator said of them stands.
+    /// wait: they go on waiting, and what an operator said of them stands. So do
+    /// losses that a list showed and no read has proved or denied.
     pub(super) fn judged(self, service: &ServiceKey, guard: &mut Guard) -> Decision {
         let stands = |hold: &Hold| !self.whole && Some(hold.id) == self.standing;
         let standing = guard.holds().find(stands);
         let verdict = match standing {
             Some(hold) => Verdict::Hold(hold),
+            None if self.to_be_proved && self.held.is_none() => Verdict::Pass,
             None => guard.judge(&self.look, service, &self.offer),
         };
         let (plan, kept) = match (&verdict, self.held) {
@@ -82,8 +105,22 @@ impl Draft {
 impl Core {
     /// Plans one service; `None` while nothing is known of what should be there.
     pub(super) fn draft(&self, now: Moment, link: &Link, service: &ServiceKey) -> Option<Draft> {
+        self.draft_with(now, link, service, Eyes::Proof)
+    }
+
+    /// The same, with certain eyes.
+    pub(super) fn draft_with(
+        &self,
+        now: Moment,
+        link: &Link,
+        service: &ServiceKey,
+        eyes: Eyes,
+    ) -> Option<Draft> {
         let state = link.service(service)?;
-        let wanted = self.wanted(link, state, service)?;
+        let wanted = self.wanted(now, link, service, eyes).or_else(|| {
+            let view = self.remembered_view(link, state, service)?;
+            Some(Wanted::only(view))
+        })?;
         let neighbours = self.neighbours(link, service);
         if !neighbours.natives.is_empty() && self.target_is_being_read(link, service) {
             // What stood there before may be shown until the read has ended.
@@ -101,6 +138,7 @@ impl Core {
                 losses,
                 now,
             })
+            .explained(|gone, proof| self.why_gone(link, service, gone, proof))
         };
         let passing = plan(Losses::Pass);
         let loses = passing.changes.iter().any(Change::loses_use);
@@ -118,14 +156,32 @@ impl Core {
             .into_iter()
             .filter(|_| proof_needed)
             .map(|source| ((link.rules.from.clone(), source), now));
+        let asides = self.asides(link);
+        let aside = |copy: &Instance| asides.of(service, copy);
+        let mut offer = Offer::of_plan(has, &passing, moved);
+        let given = |plan: Plan| match asides.is_empty() {
+            true => plan,
+            false => plan.given_as(&state.held, link.identity(), aside),
+        };
+        // What stands aside is not given to consumers, whatever the source says.
+        let comes_aside = |change: &&Change| match change {
+            Change::Add(to) | Change::Update { to, .. } => {
+                change.gains_use() && aside(to).is_some()
+            }
+            Change::MarkUnavailable { .. } | Change::Remove { .. } => false,
+        };
+        let withheld = passing.changes.iter().filter(comes_aside).count();
+        let withheld = u32::try_from(withheld).unwrap_or(u32::MAX);
+        offer.given = offer.given.saturating_sub(withheld);
         Some(Draft {
-            offer: Offer::of_plan(has, &passing, moved),
+            offer,
             look: Look {
                 now,
                 seen: wanted.seen_at,
                 link_in_use: link.in_use(),
             },
-            held: loses.then(|| plan(Losses::Held)),
+            held: loses.then(|| given(plan(Losses::Held))),
+            to_be_proved: state.from.iter().any(|s| source.if_gone(s).is_some()),
             whole: wanted.view.complete().is_some(),
             standing: state.hold,
             rechecks: wanted
@@ -138,7 +194,7 @@ impl Core {
                 .chain(to_prove)
                 .collect(),
             keeps_marks: neighbours.keeps_marks,
-            passing,
+            passing: given(passing),
             left_out: wanted.left_out,
         })
     }
@@ -150,17 +206,23 @@ impl Core {
     }
 
     /// What should be at the target, in its terms.
-    fn wanted(&self, link: &Link, state: &LinkService, service: &ServiceKey) -> Option<Wanted> {
+    fn wanted(&self, now: Moment, link: &Link, service: &ServiceKey, eyes: Eyes) -> Option<Wanted> {
+        let state = link.service(service)?;
         let reader = &self.readers[&link.rules.from];
         let rules = &link.rules.rules;
+        if link.is_unwanted(service) {
+            // The configuration says so, and needs nobody's proof.
+            let nothing = View::Complete(Truth::Raw, ServiceSet::empty());
+            return Some(Wanted {
+                seen_at: Some(now),
+                ..Wanted::only(nothing)
+            });
+        }
         if state.from.is_empty() {
             let (view, seen_at) = link.nothing_there()?;
             return Some(Wanted {
-                view,
                 seen_at: Some(seen_at),
-                left_out: Vec::new(),
-                recheck: Vec::new(),
-                unproved: Vec::new(),
+                ..Wanted::only(view)
             });
         }
         let mut views = Vec::with_capacity(state.from.len());
@@ -172,7 +234,12 @@ impl Core {
             let known = reader.get(source)?;
             let recheck = Cell::new(None);
             let remembered = |shown: &Instance| self.remembered_path(link, source, shown, &recheck);
-            let desired = rules.desire(source, &known.shown()?, remembered);
+            let as_if_gone = match eyes {
+                Eyes::List => reader.if_gone(source),
+                Eyes::Proof => None,
+            };
+            let shown = as_if_gone.or_else(|| known.shown())?;
+            let desired = rules.desire(source, &shown, remembered);
             let place = (link.rules.from.clone(), source.clone());
             rechecks.extend(recheck.get().map(|at| (place, at)));
             left_out.extend(desired.findings);
@@ -192,6 +259,56 @@ impl Core {
                 .into_iter()
                 .map(|finding| problem(service, finding))
                 .collect(),
+        })
+    }
+}
+
+impl Core {
+    /// What the source said last of what makes up a service, in the target's
+    /// terms, however long ago that was.
+    pub(super) fn last_desired(&self, link: &Link, state: &LinkService) -> Option<Arc<ServiceSet>> {
+        let reader = &self.readers[&link.rules.from];
+        let said = state.from.iter().filter_map(|source| {
+            let last = Arc::clone(&reader.get(source)?.last);
+            let view = View::Partial(last, "what was last seen".into());
+            let recheck = Cell::new(None);
+            let remembered = |shown: &Instance| self.remembered_path(link, source, shown, &recheck);
+            Some(link.rules.rules.desire(source, &view, remembered).view)
+        });
+        let (view, _) = link
+            .rules
+            .rules
+            .merge(View::together(said)?, link.identity());
+        view.seen().cloned()
+    }
+
+    /// Why an instance that is not wanted any more goes.
+    fn why_gone(
+        &self,
+        link: &Link,
+        service: &ServiceKey,
+        gone: &Instance,
+        proof: Absence,
+    ) -> Removal {
+        if link.is_unwanted(service) || self.is_deselected(link, service, gone) {
+            return Removal::LeftScope(proof);
+        }
+        Removal::Absent(proof)
+    }
+
+    /// Whether the source shows an instance that the link does not select.
+    fn is_deselected(&self, link: &Link, service: &ServiceKey, gone: &Instance) -> bool {
+        let reader = &self.readers[&link.rules.from];
+        let rules = &link.rules.rules;
+        let sources = link.service(service).map(|state| &state.from);
+        let shown = sources.into_iter().flatten().filter_map(|source| {
+            let known = reader.get(source)?;
+            Some(known.last.instances().iter().map(move |i| (source, i)))
+        });
+        shown.flatten().any(|(source, shown)| {
+            matches!(rules.scope.admits(source, shown), Ok(false))
+                && (rules.mapping.map_instance(source, shown))
+                    .is_ok_and(|mapped| mapped.key == gone.key)
         })
     }
 }
@@ -216,6 +333,19 @@ struct Wanted {
     recheck: Vec<Recheck>,
     /// Services of the source that a push changed and no read has proved since.
     unproved: Vec<ServiceKey>,
+}
+
+impl Wanted {
+    /// A view, and nothing else to say.
+    fn only(view: View) -> Self {
+        Self {
+            view,
+            seen_at: None,
+            left_out: Vec::new(),
+            recheck: Vec::new(),
+            unproved: Vec::new(),
+        }
+    }
 }
 
 fn problem(service: &ServiceKey, finding: Finding) -> Problem {

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use syncline_contract::{ListEnd, Listed, Observation, Purpose, Rejected, TargetReport, Write};
-use syncline_model::guard::HoldId;
+use syncline_model::guard::{Freeze, HoldId, Record};
 use syncline_model::plan::Change;
 use syncline_model::{
-    EndpointName, Instance, InstanceKey, LinkName, ServiceKey, ServiceSet, Truth, View,
+    EndpointName, Instance, InstanceKey, LinkName, Moment, ServiceKey, ServiceSet, Truth, View,
 };
 
+use super::aside::Evacuation;
 use super::peers::{PeerAnswer, PeerName, PeerReport};
 
 /// Something that happened.
@@ -35,6 +36,15 @@ pub enum Event {
         set: Arc<ServiceSet>,
         /// Whether it was confirmed lately enough to be taken up again at once.
         fresh: bool,
+    },
+    /// What a link's guard knew before the start, on this run's clock.
+    Guarded {
+        /// Which link.
+        link: LinkName,
+        /// Whether all its losses waited.
+        freeze: Option<Freeze>,
+        /// What was known of its services.
+        records: Vec<(ServiceKey, Record)>,
     },
     /// All that was remembered has been told: begin.
     Started,
@@ -155,6 +165,13 @@ pub enum Event {
         /// For how long; `None` to go on.
         lease: Option<Duration>,
     },
+    /// An operator takes copies out of use at their targets, or ends that.
+    Evacuate {
+        /// Which copies.
+        what: Evacuation,
+        /// Whether they are out of use from now on.
+        on: bool,
+    },
     /// Time went by.
     Tick,
 }
@@ -260,6 +277,31 @@ pub enum Persist {
         /// What it was given; empty to forget it.
         held: Arc<ServiceSet>,
     },
+    /// What a link's guard knows of a service, so that it survives a restart.
+    Window {
+        /// Which link.
+        link: LinkName,
+        /// Which service.
+        service: ServiceKey,
+        /// What is known of it; `None` where nothing is any more.
+        record: Option<Box<Record>>,
+        /// Now, on the clock that its moments are on.
+        at: Moment,
+    },
+    /// Whether all losses of a link wait, so that it survives a restart.
+    Freeze {
+        /// Which link.
+        link: LinkName,
+        /// Since when they do; `None` where they do not.
+        freeze: Option<Freeze>,
+        /// Now, on the clock that its moments are on.
+        at: Moment,
+    },
+    /// Which copies an operator took out of use.
+    Evacuated {
+        /// All of them, in order.
+        what: Vec<Evacuation>,
+    },
 }
 
 impl Persist {
@@ -275,7 +317,10 @@ impl Persist {
             Self::Restart { .. }
             | Self::Intend { .. }
             | Self::Cache { .. }
-            | Self::Confirm { .. } => None,
+            | Self::Confirm { .. }
+            | Self::Window { .. }
+            | Self::Freeze { .. }
+            | Self::Evacuated { .. } => None,
         }
     }
 }
@@ -410,6 +455,10 @@ pub enum Happening {
     Paused,
     /// An operator let it go on.
     Resumed,
+    /// An operator took copies out of use.
+    Evacuated,
+    /// An operator put them back into use.
+    Restored,
 }
 
 impl Happening {
@@ -433,6 +482,8 @@ impl Happening {
             Self::SourceFound => "found",
             Self::Paused => "paused",
             Self::Resumed => "resumed",
+            Self::Evacuated => "evacuated",
+            Self::Restored => "restored",
         }
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use syncline_contract::{Area, Coverage, TargetReport, Unavailable};
 use syncline_model::desire::{Rules, unmarked};
-use syncline_model::guard::{Guard, HoldId, Settings};
+use syncline_model::guard::{Freeze, Guard, HoldId, Record, Settings};
 use syncline_model::plan::{Change, Missing, RemovalPolicy, UnavailableAs};
 use syncline_model::scope::Scope;
 use syncline_model::{
@@ -14,6 +14,7 @@ use syncline_model::{
     ServiceSet, Truth, View,
 };
 
+use super::aside::SourceLost;
 use super::copies::Former;
 use super::peers::LetGo;
 use super::reader::Reader;
@@ -43,6 +44,8 @@ pub struct LinkRules {
     /// Whether it follows changes as they come; else it plans only after a
     /// trigger.
     pub realtime: bool,
+    /// What happens while its source stays lost.
+    pub source_lost: SourceLost,
 }
 
 /// One link's state.
@@ -75,6 +78,13 @@ pub(super) struct Link {
     awaits: Option<(u64, u64)>,
     /// Whether plans may be made now, for a link that is not realtime.
     open: bool,
+    /// Services at the target whose source services are known and not selected.
+    deselected: BTreeSet<ServiceKey>,
+    /// Whether its source has been silent for longer than it bears.
+    pub(super) lost: bool,
+    /// Whether something stood aside in this run, so that what it gave may be
+    /// written without its source.
+    pub(super) from_memory: bool,
 }
 
 /// What a link gives its target for one service.
@@ -233,11 +243,59 @@ impl Link {
             settled: false,
             paused: false,
             awaits: Some((0, 0)),
+            deselected: BTreeSet::new(),
+            lost: false,
+            from_memory: false,
         }
     }
 
     pub(super) fn described(&mut self, report: TargetReport) {
         self.report = Some(report);
+    }
+
+    /// Whether the configuration alone says that the target is to have nothing
+    /// of a service, so that no look at the source is needed.
+    pub(super) fn is_unwanted(&self, service: &ServiceKey) -> bool {
+        let state = self.services.get(service);
+        let Rules { scope, mapping, .. } = &self.rules.rules;
+        // A namespace by its show name is not known before the source tells it.
+        self.by_show_name.is_none()
+            && state.is_some_and(|state| state.from.is_empty())
+            && (self.deselected.contains(service)
+                || (mapping.is_identity() && !scope.selects(service)))
+    }
+
+    /// What the guard knew before the start. A loss of what the ledger does not
+    /// know any more waits for nothing.
+    pub(super) fn restore_guard(
+        &mut self,
+        freeze: Option<Freeze>,
+        records: Vec<(ServiceKey, Record)>,
+    ) {
+        let services = &self.services;
+        let records = records.into_iter().map(|(service, mut record)| {
+            if !services.contains_key(&service) {
+                record.pending = None;
+            }
+            (service, record)
+        });
+        let (name, settings) = (self.rules.name.clone(), self.rules.guard);
+        self.guard = Guard::restored(name, settings, freeze, records);
+        for hold in self.guard.holds() {
+            let state = hold
+                .service
+                .and_then(|service| self.services.get_mut(&service));
+            if let Some(state) = state {
+                state.hold = Some(hold.id);
+            }
+        }
+    }
+
+    /// Every service is planned, also where the link waits for a trigger.
+    pub(super) fn all_due(&mut self) {
+        for state in self.services.values_mut() {
+            state.due = true;
+        }
     }
 
     pub(super) fn identity(&self) -> Identity {
@@ -377,6 +435,10 @@ impl Link {
     /// the link's scope.
     pub(super) fn contribute(&mut self, source: &ServiceKey) -> Option<ServiceKey> {
         if !self.rules.rules.scope.selects(source) {
+            let target = self.rules.rules.mapping.map_service(source);
+            if self.services.contains_key(&target) {
+                self.deselected.insert(target);
+            }
             return None;
         }
         let target = match self.renamed.get(source) {
@@ -423,11 +485,13 @@ impl Link {
     }
 
     /// The service at the target that a source service is part of, where the
-    /// guard holds losses of it.
+    /// guard holds losses of it or was told that there may be some.
     pub(super) fn held_target(&self, source: &ServiceKey) -> Option<ServiceKey> {
         let target = self.target_of(source);
         let state = self.services.get(target)?;
-        state.hold.is_some().then(|| target.clone())
+        let record = self.guard.record(target);
+        let waits = record.is_some_and(|record| record.pending.is_some());
+        (state.hold.is_some() || waits).then(|| target.clone())
     }
 
     /// Whether something of a source service is on its way out, so that it has

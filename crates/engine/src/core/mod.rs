@@ -11,9 +11,11 @@
 //!   dirty is planned when its turn comes, and nothing is written twice at once.
 
 mod arrivals;
+mod aside;
 mod copies;
 mod draft;
 mod event;
+mod guarding;
 mod handover;
 mod holds;
 mod link;
@@ -25,6 +27,7 @@ mod telling;
 mod timers;
 mod write;
 
+pub use aside::{Aside, Evacuation, NotAnEvacuation, SourceLost};
 pub use event::{Effect, Event, Happening, Line, Persist, WriteError};
 pub use handover::Holding;
 pub use holds::{HeldBack, HeldService};
@@ -69,6 +72,8 @@ pub struct Core {
     /// Services that are to be taken up again before anything is read.
     to_take_up: usize,
     dry: bool,
+    /// The copies that an operator took out of use.
+    evacuated: BTreeSet<Evacuation>,
 }
 
 impl Core {
@@ -97,6 +102,7 @@ impl Core {
             started: false,
             to_take_up: 0,
             dry: false,
+            evacuated: BTreeSet::new(),
         }
     }
 
@@ -115,6 +121,7 @@ impl Core {
         if !self.dry {
             self.plan_dirty(now);
         }
+        self.store_guards(now);
         std::mem::take(&mut self.effects)
     }
 
@@ -140,6 +147,11 @@ impl Core {
                 set,
                 fresh,
             } => self.held(&link, service, set, fresh),
+            Event::Guarded {
+                link,
+                freeze,
+                records,
+            } => self.guarded(&link, freeze, records),
             Event::Started => self.start(now),
             Event::Described { link, report } => {
                 if let Some(state) = self.links.get_mut(&link) {
@@ -152,7 +164,10 @@ impl Core {
             Event::Observed {
                 endpoint,
                 observation,
-            } => self.observed(now, &endpoint, observation),
+            } => {
+                self.note_life(now, &endpoint, &observation);
+                self.observed(now, &endpoint, observation);
+            }
             Event::Read {
                 endpoint,
                 service,
@@ -187,6 +202,7 @@ impl Core {
                 took,
             } => self.peer_answered(now, &peer, &link, &answer, took),
             Event::HandOver { lease } => self.hand_over(now, lease),
+            Event::Evacuate { what, on } => self.evacuate(what, on),
             Event::Tick => {}
         }
     }
@@ -219,6 +235,9 @@ impl Core {
                     self.timers.set(timer, now + TAKE_UP_FIRST);
                 }
             }
+        }
+        for endpoint in self.readers.keys().cloned().collect::<Vec<_>>() {
+            self.source_silent(now, &endpoint);
         }
         let links: Vec<_> = self.links.keys().cloned().collect();
         for link in links {
@@ -420,6 +439,7 @@ impl Core {
             return;
         };
         let first = !reader.listed();
+        let answers = end.areas.iter().any(|area| !reader::failed(area));
         for link in self.links.values_mut() {
             if link.rules.from == *endpoint && link.resolve(&end.show_names) {
                 // What was listed before its namespace had a name is in scope.
@@ -474,8 +494,16 @@ impl Core {
                 opened.extend(first.then(|| link.rules.name.clone()));
             }
         }
+        match answers {
+            true => self.source_heard(endpoint),
+            false => self.source_silent(now, endpoint),
+        }
         for link in opened {
+            if answers && self.links[&link].rules.from == *endpoint {
+                self.source_is_back(&link);
+            }
             self.open(&link);
+            self.announce_lacking(now, &link);
         }
     }
 
@@ -558,6 +586,7 @@ impl Core {
                     }
                 }
                 Timer::Confirm(link, service) => self.confirm_hold(&link, &service),
+                Timer::SourceLost(link) => self.source_stays_lost(&link),
                 Timer::Plan(link, service) => self.due(link, service),
                 // What waited is planned after the timers.
                 Timer::GoOn => {}
@@ -570,6 +599,9 @@ impl Core {
         let Some(state) = self.links.get(link) else {
             return;
         };
+        if state.is_unwanted(service) {
+            return self.due(link.clone(), service.clone());
+        }
         let from = state.rules.from.clone();
         let sources = state.sources(service);
         if sources.is_empty() {

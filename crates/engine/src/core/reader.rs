@@ -23,6 +23,11 @@ pub(super) struct Reader {
     /// Which instances came to a service lately, since the first list: only
     /// what came may have moved there.
     arrivals: Arrivals,
+    /// What the last list showed of services of which it lacks something that
+    /// was there, until a read tells whether that is gone.
+    lacking: BTreeMap<ServiceKey, Arc<ServiceSet>>,
+    /// Since when the registry has given no sign of life.
+    pub(super) silent_since: Option<Moment>,
     /// Reads of single services under way.
     pub(super) reads: usize,
     round: u64,
@@ -290,9 +295,16 @@ impl Reader {
                 ..Looked::default()
             };
         }
-        let read = (merged.missing)
-            .then(|| known.want_read(Purpose::ConfirmRemoval))
-            .flatten();
+        let read = match (merged.missing, listed) {
+            // A list goes to its end first, so that all that it lacks is
+            // counted before the first of it is proved.
+            (true, true) => {
+                self.lacking.insert(service.clone(), Arc::clone(&seen));
+                None
+            }
+            (true, false) => known.want_read(Purpose::ConfirmRemoval),
+            (false, _) => None,
+        };
         let before = Arc::clone(&known.last);
         let changed = if merged.missing && known.seen_at.is_none() {
             // What only the store remembers is not shown to links before a
@@ -334,6 +346,9 @@ impl Reader {
             }
             _ => view,
         };
+        if view.complete().is_some() {
+            self.lacking.remove(service);
+        }
         known.fresh = self.round;
         let before = Arc::clone(&known.last);
         let (mut again, meanwhile) = match std::mem::replace(&mut known.reading, Reading::Idle) {
@@ -382,6 +397,19 @@ impl Reader {
         self.services
             .get_mut(service)
             .is_some_and(|known| known.want_read(Purpose::ConfirmRemoval).is_some())
+    }
+
+    /// Services of which the last list lacks something that was there, and no
+    /// read has told yet whether it is gone.
+    pub(super) fn lacking(&self) -> impl Iterator<Item = &ServiceKey> {
+        self.lacking.keys()
+    }
+
+    /// What a service is if all is gone that the last list lacks; `None` where
+    /// nothing is to be proved.
+    pub(super) fn if_gone(&self, service: &ServiceKey) -> Option<View> {
+        let shown = self.lacking.get(service)?;
+        Some(View::Complete(Truth::Raw, Arc::clone(shown)))
     }
 
     /// Whether nothing is being listed or read.
@@ -484,9 +512,14 @@ impl Reader {
             if unlisted && end.areas.iter().any(|area| proves_absence(area, service)) {
                 if known.is_gone() {
                     ended.forget.push(service.clone());
-                } else if let Some(purpose) = known.want_read(Purpose::ConfirmRemoval) {
-                    ended.read.push((service.clone(), purpose));
+                    continue;
                 }
+                self.lacking.insert(service.clone(), ServiceSet::empty());
+            }
+            if self.lacking.contains_key(service)
+                && let Some(purpose) = known.want_read(Purpose::ConfirmRemoval)
+            {
+                ended.read.push((service.clone(), purpose));
             }
         }
         if end.areas.iter().all(|a| a.coverage.doubt().is_none()) {
@@ -503,6 +536,7 @@ impl Reader {
     /// Drops a service that is gone and that nobody needs any more.
     pub(super) fn forget(&mut self, service: &ServiceKey) {
         self.services.remove(service);
+        self.lacking.remove(service);
     }
 }
 
@@ -574,7 +608,7 @@ fn proves_absence(area: &Area, service: &ServiceKey) -> bool {
     matches!(area.coverage, Coverage::Complete(_)) && area.holds(service)
 }
 
-fn failed(area: &Area) -> bool {
+pub(super) fn failed(area: &Area) -> bool {
     matches!(area.coverage, Coverage::Failed(_) | Coverage::Suspect(_))
 }
 

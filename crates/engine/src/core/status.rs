@@ -8,6 +8,7 @@ use syncline_model::guard::Hold;
 use syncline_model::{EndpointName, InstanceKey, LinkName, Moment, ServiceKey, Truth};
 
 use super::Core;
+use super::aside::{Aside, Evacuation};
 use super::link::Link;
 use super::peers::PeerStatus;
 use super::reader::Reader;
@@ -21,6 +22,8 @@ pub struct Status {
     pub links: Vec<LinkStatus>,
     /// The replicas that were heard or looked for.
     pub peers: Vec<PeerStatus>,
+    /// What an operator took out of use, in order.
+    pub evacuated: Vec<Evacuation>,
 }
 
 /// How one registry is doing.
@@ -98,6 +101,9 @@ pub struct LinkStatus {
     pub pending: usize,
     /// Instances that are not copied because a native stands there.
     pub shadowed: usize,
+    /// How all of it stands aside, where it does: an operator evacuated it, or
+    /// its source stays lost.
+    pub aside: Option<Aside>,
     /// What the guard holds.
     pub holds: Vec<HoldStatus>,
     /// Writes that fail, instances that are left out.
@@ -143,6 +149,7 @@ impl Core {
                 .map(|link| self.link_status(link, now))
                 .collect(),
             peers: self.peer_status(now),
+            evacuated: self.evacuated.iter().cloned().collect(),
         }
     }
 
@@ -168,6 +175,7 @@ impl Core {
             instances: link.services().map(|(_, s)| s.held.len()).sum(),
             pending,
             shadowed: link.services().map(|(_, s)| s.shadowed.len()).sum(),
+            aside: self.asides(link).whole(),
             holds,
             problems: link
                 .services()

@@ -13,6 +13,8 @@ pub(super) enum Timer {
     Read(EndpointName, ServiceKey),
     /// Look once more at what the guard holds.
     Confirm(LinkName, ServiceKey),
+    /// A link's source has been silent for as long as the link bears.
+    SourceLost(LinkName),
     /// Plan a service again: a wait of it ends.
     Plan(LinkName, ServiceKey),
     /// Plan again after a standstill.

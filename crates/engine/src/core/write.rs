@@ -32,6 +32,7 @@ impl Core {
         if !self.started || self.stands_still(now) {
             return;
         }
+        self.announce_dirty(now);
         while let Some((link, service)) = self.dirty.pop_first() {
             self.plan_service(now, &link, &service);
         }
@@ -479,10 +480,14 @@ impl Core {
 
     /// The store forgot an unknown part of what was put there: all is put again.
     pub(super) fn persist_all(&mut self) {
-        for link in self.links.values() {
+        self.effects.push(Effect::Persist(Persist::Evacuated {
+            what: self.evacuated.iter().cloned().collect(),
+        }));
+        for link in self.links.values_mut() {
             self.effects.push(Effect::Persist(Persist::Restart {
                 link: link.rules.name.clone(),
             }));
+            link.guard.store_again();
             for (service, state) in link.services().filter(|(_, s)| !s.held.is_empty()) {
                 let (link, target) = (link.rules.name.clone(), link.rules.to.clone());
                 let (service, held) = (service.clone(), Arc::clone(&state.held));

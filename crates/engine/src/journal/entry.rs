@@ -110,6 +110,10 @@ pub enum Kind {
     Paused,
     /// An operator let a link go on.
     Resumed,
+    /// An operator took copies out of use.
+    Evacuated,
+    /// An operator put copies back into use.
+    Restored,
     /// A source can no longer be read.
     SourceLost,
     /// A source can be read again.
@@ -169,6 +173,8 @@ impl Kind {
             Self::Reloaded => "reloaded",
             Self::Paused => "paused",
             Self::Resumed => "resumed",
+            Self::Evacuated => "evacuated",
+            Self::Restored => "restored",
             Self::SourceLost => "source lost",
             Self::SourceFound => "source found",
             Self::TargetLost => "target lost",

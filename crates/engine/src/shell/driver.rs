@@ -34,6 +34,7 @@ impl Driver {
     pub(super) fn new(
         core: Core,
         mode: Mode,
+        clock: Clock,
         readings: BTreeMap<EndpointName, Reading>,
         sinks: Sinks,
         storing: Option<Storing>,
@@ -41,7 +42,7 @@ impl Driver {
         Self {
             core,
             mode,
-            clock: Clock::start(),
+            clock,
             readings,
             sinks,
             storing,

@@ -30,7 +30,9 @@ use tokio_util::task::TaskTracker;
 pub use rendering::Debounce;
 pub use schedule::Strategy;
 
-use crate::core::{Core, Event, HeldBack, LinkPreview, LinkRules, PeerSettings, Status};
+use crate::core::{
+    Core, Evacuation, Event, HeldBack, LinkPreview, LinkRules, PeerSettings, Status,
+};
 use crate::journal::{Journal, JournalError, JournalOptions};
 use crate::store::{Claim, Install, Opened, Store, StoreError, StoreWriter, WriterOptions};
 use driver::{Driver, Sinks};
@@ -210,10 +212,11 @@ impl Engine {
             );
             readings.insert(endpoint.name, reading);
         }
+        let clock = Clock::start();
         let (remembered, storing) = match state {
             Some(state) => {
                 let rebuilding = state.rebuilding;
-                let (remembered, writer) = remember(state, &spec.links).await?;
+                let (remembered, writer) = remember(state, &spec.links, clock).await?;
                 let writer = Arc::new(writer);
                 tasks.spawn(storing::watch_health(
                     writer.health(),
@@ -241,7 +244,7 @@ impl Engine {
             Some(settings) => core.with_peers(settings),
             None => core,
         };
-        let driver = Driver::new(core, spec.mode, readings, sinks, storing);
+        let driver = Driver::new(core, spec.mode, clock, readings, sinks, storing);
         let token = cancel.clone();
         tasks.spawn(async move {
             driver.run(remembered, inbox, asked, token).await;
@@ -326,6 +329,15 @@ impl EngineHandle {
         self.tell(Event::Pause { link, paused }).await
     }
 
+    /// Takes copies out of use at their targets, also while their source is
+    /// down, or puts them back. It is remembered over restarts.
+    ///
+    /// # Errors
+    /// When the engine has stopped.
+    pub async fn evacuate(&self, what: Evacuation, on: bool) -> Result<(), Stopped> {
+        self.tell(Event::Evacuate { what, on }).await
+    }
+
     async fn tell(&self, event: Event) -> Result<(), Stopped> {
         self.ask(|done| Control::Tell(event, done)).await
     }
@@ -379,6 +391,7 @@ fn scopes_of(endpoint: &EndpointName, links: &[LinkSpec]) -> Vec<syncline_model:
 async fn remember(
     state: State,
     links: &[LinkSpec],
+    clock: Clock,
 ) -> Result<(Vec<Event>, StoreWriter), StoreError> {
     let routes: Vec<(LinkName, EndpointName)> = links
         .iter()
@@ -410,7 +423,9 @@ async fn remember(
                     fresh: fresh || taken_over,
                 });
             }
+            events.push(storing::recalled(&reader, link, clock)?);
         }
+        events.extend(storing::evacuated(&reader)?);
         Ok::<_, StoreError>(events)
     };
     let events = tokio::task::spawn_blocking(read)
@@ -428,20 +443,24 @@ fn retry_wait(failures: u32, asked: Option<Duration>) -> Duration {
     doubled.min(LONGEST).max(asked.unwrap_or_default())
 }
 
-/// Moments of this process: the time since it first asked.
+/// Moments of this process: the time since it first asked, after as much as may
+/// be remembered of earlier runs.
 #[derive(Clone, Copy, Debug)]
 struct Clock(tokio::time::Instant);
 
 impl Clock {
+    /// How long before the start a moment can be: longer than any window.
+    const BEFORE: Duration = Duration::from_secs(30 * 24 * 3600);
+
     fn start() -> Self {
         Self(tokio::time::Instant::now())
     }
 
     fn now(self) -> Moment {
-        Moment::after_origin(self.0.elapsed())
+        Moment::after_origin(Self::BEFORE + self.0.elapsed())
     }
 
     fn instant(self, moment: Moment) -> tokio::time::Instant {
-        self.0 + moment.since_origin()
+        self.0 + moment.since_origin().saturating_sub(Self::BEFORE)
     }
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use syncline_model::ownership::MARK_KEY;
 use syncline_model::plan::Change;
-use syncline_model::{Instance, LinkName, ServiceKey, ServiceSet};
+use syncline_model::{Instance, LinkName, Moment, ServiceKey, ServiceSet};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -13,9 +13,14 @@ use tokio_util::task::TaskTracker;
 use crate::core::{Event, Happening, Line, Persist};
 use crate::journal::{Cause, Change as ChangeKind, Content, JournalEntry, Kind};
 use crate::store::{
-    Batch, CacheKey, CacheRecord, Durability, LedgerEntry, LedgerKey, LedgerRecord, LedgerState,
-    StoreError, StoreHealth, StoreOp, StoreWriter,
+    Batch, CacheKey, CacheRecord, Durability, FreezeRecord, LedgerEntry, LedgerKey, LedgerRecord,
+    LedgerState, StoreError, StoreHealth, StoreOp, StoreReader, StoreWriter, WindowRecord, Written,
 };
+
+use super::Clock;
+
+/// The store's name for what an operator took out of use.
+const EVACUATED: &str = "evacuated";
 
 /// A registration confirmed within this time is taken up again at a start
 /// before anything was looked at.
@@ -106,6 +111,34 @@ impl Storing {
                 }
                 let key = LedgerKey { link, service };
                 self.ops.push(StoreOp::PutLedger(key, record));
+            }
+            Persist::Window {
+                link,
+                service,
+                record,
+                at,
+            } => {
+                let key = LedgerKey { link, service };
+                self.ops.push(match record {
+                    Some(record) => {
+                        let written = written(at, now);
+                        let record = *record;
+                        StoreOp::PutWindow(key, WindowRecord { written, record })
+                    }
+                    None => StoreOp::DropWindow(key),
+                });
+            }
+            Persist::Freeze { link, freeze, at } => self.ops.push(match freeze {
+                Some(freeze) => {
+                    let written = written(at, now);
+                    StoreOp::PutFreeze(link, FreezeRecord { written, freeze })
+                }
+                None => StoreOp::DropFreeze(link),
+            }),
+            Persist::Evacuated { what } => {
+                let names: Vec<String> = what.iter().map(ToString::to_string).collect();
+                let names = names.join("\n").into_bytes();
+                self.ops.push(StoreOp::PutBlob(EVACUATED.into(), names));
             }
             Persist::Confirm {
                 link,
@@ -237,6 +270,41 @@ async fn report(
     }
 }
 
+fn written(at: Moment, at_ms: u64) -> Written {
+    Written { at_ms, at }
+}
+
+/// What the guard of a link knew before the start, on this run's clock.
+pub(super) fn recalled(
+    reader: &StoreReader,
+    link: &LinkName,
+    clock: Clock,
+) -> Result<Event, StoreError> {
+    let (now, now_ms) = (clock.now(), wall_ms());
+    let freeze = reader.freeze(link)?;
+    let windows = reader.load_windows(link)?;
+    let records = windows.map(|row| {
+        let (service, window) = row?;
+        Ok((service, window.on_clock(now, now_ms)))
+    });
+    let guarded = Event::Guarded {
+        link: link.clone(),
+        freeze: freeze.map(|freeze| freeze.on_clock(now, now_ms)),
+        records: records.collect::<Result<_, StoreError>>()?,
+    };
+    Ok(guarded)
+}
+
+/// What an operator took out of use in earlier runs.
+pub(super) fn evacuated(reader: &StoreReader) -> Result<Vec<Event>, StoreError> {
+    let names = reader.blob(EVACUATED)?.unwrap_or_default();
+    let names = String::from_utf8_lossy(&names);
+    let what = names.lines().filter_map(|name| name.parse().ok());
+    Ok(what
+        .map(|what| Event::Evacuate { what, on: true })
+        .collect())
+}
+
 /// What a ledger record says a link's target may hold, and whether it was
 /// confirmed lately.
 pub(super) fn remembered(record: &LedgerRecord, now_ms: u64) -> (Arc<ServiceSet>, bool) {
@@ -323,5 +391,7 @@ fn kind(happening: Happening) -> Kind {
         Happening::SourceFound => Kind::SourceFound,
         Happening::Paused => Kind::Paused,
         Happening::Resumed => Kind::Resumed,
+        Happening::Evacuated => Kind::Evacuated,
+        Happening::Restored => Kind::Restored,
     }
 }

@@ -22,6 +22,7 @@ pub(super) type Values = TableDefinition<'static, &'static str, &'static [u8]>;
 
 pub(super) const CACHE: Records = TableDefinition::new("cache");
 pub(super) const LEDGER: Records = TableDefinition::new("ledger");
+pub(super) const WINDOWS: Records = TableDefinition::new("windows");
 pub(super) const META: Values = TableDefinition::new("meta");
 
 const SCHEMA_KEY: &str = "schema";
@@ -138,6 +139,7 @@ impl StoreFile {
         {
             transaction.open_table(CACHE)?;
             transaction.open_table(LEDGER)?;
+            transaction.open_table(WINDOWS)?;
             let mut meta = transaction.open_table(META)?;
             let mut put = |key: &str, value: &[u8]| {
                 meta.insert(key, encode_meta(key, value).as_slice())

@@ -32,6 +32,7 @@ mod key;
 mod lock;
 mod read;
 mod record;
+mod window;
 mod witness;
 mod writer;
 
@@ -46,16 +47,19 @@ pub use key::{CacheKey, LedgerKey};
 pub use lock::Claim;
 pub use read::{Loaded, StoreReader};
 pub use record::{CacheRecord, LedgerEntry, LedgerRecord, LedgerState};
+pub use window::{FreezeRecord, WindowRecord, Written};
 pub use writer::{Batch, StoreHealth, StoreWriter, WriterOptions};
 
 pub(crate) use error::chain;
 pub(crate) use install::to_hex;
 pub(crate) use lock::{create_dir, sync_dir};
 
-use file::{CACHE, COMMIT_KEY, LEDGER, META, OpenDatabase, OpenFile, REBUILT_KEY, StoreFile};
+use file::{
+    CACHE, COMMIT_KEY, LEDGER, META, OpenDatabase, OpenFile, REBUILT_KEY, StoreFile, WINDOWS,
+};
 use key::range_of;
 use lock::DirLock;
-use read::{BLOB, Slot, WINDOW};
+use read::{BLOB, FREEZE, Slot};
 use record::encode_meta;
 
 /// One change to the store.
@@ -71,10 +75,17 @@ pub enum StoreOp {
     PutLedger(LedgerKey, LedgerRecord),
     /// A link has nothing left of a service.
     DropLedger(LedgerKey),
-    /// A link has nothing left; or the start of writing all of it again.
+    /// A link has nothing left, and its guard knows nothing; or the start of
+    /// writing all of it again.
     ClearLedger(LinkName),
-    /// A link's guard window, opaque to the store.
-    PutWindow(LinkName, Vec<u8>),
+    /// What a link's guard knows of a service.
+    PutWindow(LedgerKey, WindowRecord),
+    /// A link's guard knows nothing of a service any more.
+    DropWindow(LedgerKey),
+    /// All losses of a link wait.
+    PutFreeze(LinkName, FreezeRecord),
+    /// They do not any more.
+    DropFreeze(LinkName),
     /// A small value of the engine, opaque to the store.
     PutBlob(Arc<str>, Vec<u8>),
     /// A small value is no longer needed.
@@ -302,6 +313,7 @@ fn apply<'a>(
 ) -> Result<(), redb::Error> {
     let mut cache = transaction.open_table(CACHE)?;
     let mut ledger = transaction.open_table(LEDGER)?;
+    let mut windows = transaction.open_table(WINDOWS)?;
     let mut meta = transaction.open_table(META)?;
     for op in ops {
         match op {
@@ -322,11 +334,18 @@ fn apply<'a>(
             StoreOp::ClearLedger(link) => {
                 let keys = range_of(link.as_str());
                 ledger.retain_in::<&[u8], _>(keys.start.as_slice()..&keys.end, |_, _| false)?;
+                windows.retain_in::<&[u8], _>(keys.start.as_slice()..&keys.end, |_, _| false)?;
             }
-            StoreOp::PutWindow(link, window) => {
-                let key = format!("{WINDOW}{link}");
-                meta.insert(key.as_str(), encode_meta(&key, window).as_slice())?;
+            StoreOp::PutWindow(key, record) => {
+                let key = key.bytes();
+                windows.insert(key.as_slice(), record.encode(&key).as_slice())?;
             }
+            StoreOp::DropWindow(key) => drop(windows.remove(key.bytes().as_slice())?),
+            StoreOp::PutFreeze(link, record) => {
+                let key = format!("{FREEZE}{link}");
+                meta.insert(key.as_str(), record.encode(key.as_bytes()).as_slice())?;
+            }
+            StoreOp::DropFreeze(link) => drop(meta.remove(format!("{FREEZE}{link}").as_str())?),
             StoreOp::PutBlob(name, value) => {
                 let key = format!("{BLOB}{name}");
                 meta.insert(key.as_str(), encode_meta(&key, value).as_slice())?;

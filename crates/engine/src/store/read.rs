@@ -9,15 +9,16 @@ use syncline_model::{EndpointName, LinkName, ServiceKey};
 
 use super::codec::RecordError;
 use super::error::StoreError;
-use super::file::{CACHE, LEDGER, META, Records};
+use super::file::{CACHE, LEDGER, META, Records, WINDOWS};
 use super::key::{CacheKey, LedgerKey, owner_of, range_of, service_of};
 use super::record::{CacheRecord, LedgerRecord, decode_meta};
+use super::window::{FreezeRecord, WindowRecord};
 
 /// Where the open database stands; empty while it is being opened again after a
 /// failure. Nobody holds the lock for longer than it takes to begin.
 pub(super) type Slot = RwLock<Option<Database>>;
 
-pub(super) const WINDOW: &str = "window/";
+pub(super) const FREEZE: &str = "freeze/";
 pub(super) const BLOB: &str = "blob/";
 
 type Table = ReadOnlyTable<&'static [u8], &'static [u8]>;
@@ -97,12 +98,23 @@ impl StoreReader {
         Ok(owners.into_iter().map(EndpointName::from).collect())
     }
 
-    /// The guard's window of a link, as the guard wrote it.
+    /// What a link's guard knew, service by service. A damaged record is one
+    /// error in the row; the rest follows.
     ///
     /// # Errors
-    /// When the store cannot be read, or the window is damaged.
-    pub fn window(&self, link: &LinkName) -> Result<Option<Vec<u8>>, StoreError> {
-        self.value(&format!("{WINDOW}{link}"))
+    /// When the store cannot be read at all.
+    pub fn load_windows(&self, link: &LinkName) -> Result<Loaded<WindowRecord>, StoreError> {
+        let (name, decode) = ("windows", WindowRecord::decode);
+        let table = self.table_if_there(WINDOWS, name)?;
+        rows(table, name, link.as_str(), decode)
+    }
+
+    /// Whether all losses of a link wait.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or the record is damaged.
+    pub fn freeze(&self, link: &LinkName) -> Result<Option<FreezeRecord>, StoreError> {
+        self.record(&format!("{FREEZE}{link}"), FreezeRecord::decode)
     }
 
     /// A small value of the engine, as it wrote it.
@@ -120,16 +132,7 @@ impl StoreReader {
         owner: &str,
         decode: Decode<T>,
     ) -> Result<Loaded<T>, StoreError> {
-        let keys = range_of(owner);
-        let range = self
-            .table(table, name)?
-            .range_owned::<&[u8]>(keys.start.as_slice()..keys.end.as_slice())
-            .map_err(|error| reading(name, error))?;
-        Ok(Loaded {
-            range: Some(range),
-            table: name,
-            decode,
-        })
+        rows(Some(self.table(table, name)?), name, owner, decode)
     }
 
     fn get<T>(
@@ -168,6 +171,13 @@ impl StoreReader {
     }
 
     fn value(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        self.record(key, |key, record| {
+            let key = std::str::from_utf8(key).map_err(|_| RecordError::Malformed("key"))?;
+            decode_meta(key, record).map(<[u8]>::to_vec)
+        })
+    }
+
+    fn record<T>(&self, key: &str, decode: Decode<T>) -> Result<Option<T>, StoreError> {
         let read = || -> Result<_, redb::Error> {
             let Some(transaction) = self.begin()? else {
                 return Ok(None);
@@ -179,18 +189,31 @@ impl StoreReader {
             .ok_or_else(out_of_service)?;
         record
             .map(|record| {
-                decode_meta(key, record.value())
-                    .map(<[u8]>::to_vec)
+                decode(key.as_bytes(), record.value())
                     .map_err(|why| bad_record("meta", key.as_bytes(), why))
             })
             .transpose()
     }
 
     fn table(&self, table: Records, name: &'static str) -> Result<Table, StoreError> {
+        self.table_if_there(table, name)?
+            .ok_or_else(|| reading(name, redb::Error::TableDoesNotExist(name.to_owned())))
+    }
+
+    /// A table; `None` where an earlier version made the store without it.
+    fn table_if_there(
+        &self,
+        table: Records,
+        name: &'static str,
+    ) -> Result<Option<Table>, StoreError> {
         let open = || -> Result<_, redb::Error> {
-            match self.begin()? {
-                Some(transaction) => Ok(Some(transaction.open_table(table)?)),
-                None => Ok(None),
+            let Some(transaction) = self.begin()? else {
+                return Ok(None);
+            };
+            match transaction.open_table(table) {
+                Ok(table) => Ok(Some(Some(table))),
+                Err(redb::TableError::TableDoesNotExist(_)) => Ok(Some(None)),
+                Err(error) => Err(error.into()),
             }
         };
         open()
@@ -206,11 +229,31 @@ impl StoreReader {
     }
 }
 
+/// All rows of an owner; none where there is no such table.
+fn rows<T>(
+    table: Option<Table>,
+    name: &'static str,
+    owner: &str,
+    decode: Decode<T>,
+) -> Result<Loaded<T>, StoreError> {
+    let keys = range_of(owner);
+    let range = table
+        .map(|table| table.range_owned::<&[u8]>(keys.start.as_slice()..keys.end.as_slice()))
+        .transpose()
+        .map_err(|error| reading(name, error))?;
+    Ok(Loaded {
+        range,
+        table: name,
+        decode,
+    })
+}
+
 type Decode<T> = fn(&[u8], &[u8]) -> Result<T, RecordError>;
 
 /// Services and their records, read and decoded one by one, all of one moment.
 pub struct Loaded<T> {
-    /// `None` once the store could not be read any further.
+    /// `None` where there is no such table, and once the store could not be read
+    /// any further.
     range: Option<OwnedRange<&'static [u8], &'static [u8]>>,
     table: &'static str,
     decode: Decode<T>,

@@ -1,6 +1,6 @@
 //! Losses that wait, and those that do not.
 
-use syncline_contract::Observation;
+use syncline_contract::{Hold, Observation};
 use syncline_engine::core::{Event, LinkState};
 use syncline_model::guard::HoldId;
 use syncline_model::plan::RemovalPolicy;
@@ -285,4 +285,69 @@ fn a_hold_does_not_depend_on_the_health_of_another_part_of_the_source() {
     }
     assert!(world.shown("b", "orders").is_empty());
     assert_eq!(world.shown("b", "team/stock"), ["10.0.0.2:80"]);
+}
+
+#[test]
+fn what_one_list_lacks_is_counted_before_any_of_it_is_judged() {
+    let mut world = in_step(50, 4);
+    world.registry("a").silent = true;
+    for service in 0..40 {
+        deregister(&mut world, service, 0);
+    }
+    world.trigger();
+    world.pass(seconds(900));
+    assert_eq!(
+        at_target(&world, 50),
+        200,
+        "20 % of the link, one of four here and there"
+    );
+    assert_eq!(world.status("a-b").state, LinkState::Held);
+    decide(&mut world, true);
+    world.pass(seconds(1));
+    assert_eq!(at_target(&world, 50), 160);
+}
+
+#[test]
+fn what_a_list_lacked_by_mistake_is_no_loss() {
+    let mut world = in_step(10, 1);
+    world.registry("a").hidden.insert(service("s0"));
+    world.trigger();
+    world.pass(seconds(60));
+    assert!(world.status("a-b").holds.is_empty());
+    assert_eq!(at_target(&world, 10), 10);
+}
+
+#[test]
+fn a_hold_survives_a_crash_with_its_id_and_what_was_said_of_it() {
+    for denied in [false, true] {
+        let mut world = world([link("a", "b").guarded().held_by(Hold::Persistent)]);
+        for service in 0..10 {
+            for last in 0..10 {
+                register(&mut world, service, last);
+            }
+        }
+        world.start();
+        world.pass(seconds(600));
+        world.registry("a").silent = true;
+        for service in 0..10 {
+            for last in 0..4 {
+                deregister(&mut world, service, last);
+            }
+        }
+        world.trigger();
+        world.pass(seconds(1));
+        let before = hold(&world);
+        if denied {
+            decide(&mut world, false);
+        }
+        world.crash();
+        world.pass(seconds(20));
+        world.start();
+        world.pass(seconds(600));
+        assert_eq!(hold(&world), before);
+        assert_eq!(at_target(&world, 10), 100);
+        decide(&mut world, true);
+        world.pass(seconds(1));
+        assert_eq!(at_target(&world, 10), 60);
+    }
 }

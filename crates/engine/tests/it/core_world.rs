@@ -13,8 +13,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use syncline_contract::{Observation, TargetReport, Unavailable};
-use syncline_engine::core::{Core, Event, LinkStatus};
+use syncline_engine::core::{Core, Evacuation, Event, LinkStatus};
 use syncline_model::desire::unmarked;
+use syncline_model::guard::{Freeze, Record};
 use syncline_model::{EndpointName, Instance, LinkName, Moment, ServiceKey, ServiceSet};
 
 pub(crate) use peer::replica;
@@ -34,6 +35,10 @@ struct Disk {
     cache: BTreeMap<(EndpointName, ServiceKey), Arc<ServiceSet>>,
     /// What each link gave, and when that was confirmed.
     ledger: BTreeMap<(LinkName, ServiceKey), (Arc<ServiceSet>, Option<Moment>)>,
+    /// What the guards know.
+    windows: BTreeMap<(LinkName, ServiceKey), Record>,
+    freezes: BTreeMap<LinkName, Freeze>,
+    evacuated: Vec<Evacuation>,
     fails: bool,
 }
 
@@ -109,6 +114,24 @@ impl World {
                 set,
                 fresh,
             });
+        }
+        for name in self
+            .links
+            .iter()
+            .map(|l| l.name.clone())
+            .collect::<Vec<_>>()
+        {
+            let windows = self.disk.windows.iter().filter(|((l, _), _)| *l == name);
+            self.step(Event::Guarded {
+                records: windows
+                    .map(|((_, service), record)| (service.clone(), record.clone()))
+                    .collect(),
+                freeze: self.disk.freezes.get(&name).copied(),
+                link: name,
+            });
+        }
+        for what in self.disk.evacuated.clone() {
+            self.step(Event::Evacuate { what, on: true });
         }
         self.running = true;
         self.step(Event::Started);

@@ -95,7 +95,6 @@ fn what_was_stored_is_there_after_a_restart() {
         put_ledger("hz-to-sh", "payments"),
         put_ledger("hz-to-sh-2", "orders"),
         put_cache("hangzhou", "orders"),
-        StoreOp::PutWindow("hz-to-sh".into(), b"window".to_vec()),
         StoreOp::PutBlob("fingerprint".into(), b"blob".to_vec()),
     ];
     store.commit(&ops, Durability::Immediate).expect("commits");
@@ -121,10 +120,6 @@ fn what_was_stored_is_there_after_a_restart() {
         .map(|row| row.expect("is sound"))
         .collect();
     assert_eq!(names, [key.service]);
-    assert_eq!(
-        reader.window(&"hz-to-sh".into()).expect("reads"),
-        Some(b"window".to_vec())
-    );
     assert_eq!(
         reader.blob("fingerprint").expect("reads"),
         Some(b"blob".to_vec())

@@ -44,7 +44,7 @@ impl Offer {
                 } else {
                     offer.lost = offer.lost.with(change.key());
                 }
-            } else if gains_use(change) {
+            } else if change.gains_use() {
                 offer.given = offer.given.saturating_add(1);
             }
         }
@@ -60,14 +60,6 @@ fn removes(change: &Change) -> bool {
             ..
         }
     )
-}
-
-fn gains_use(change: &Change) -> bool {
-    match change {
-        Change::Add(instance) => instance.in_use(),
-        Change::Update { from, to } => !from.in_use() && to.in_use(),
-        Change::MarkUnavailable { .. } | Change::Remove { .. } => false,
-    }
 }
 
 /// A hash of the instances that are lost, whatever their order.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use croner::Cron;
 use syncline_contract::Source;
-use syncline_engine::core::LinkRules;
+use syncline_engine::core::{LinkRules, SourceLost};
 use syncline_engine::store::Install;
 use syncline_engine::{EndpointSpec, EngineSpec, LinkSpec, Strategy};
 use syncline_model::desire::{HealthPolicy, Marking, Rules};
@@ -169,6 +169,7 @@ impl Assembler<'_> {
             guard: link.guard.settings(),
             serves_last_known: !connectors::marks(to),
             realtime: link.strategy.mode == Mode::Realtime,
+            source_lost: SourceLost::Keep,
         };
         Ok(LinkSpec {
             rules,

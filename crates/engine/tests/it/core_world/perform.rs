@@ -289,6 +289,20 @@ impl World {
         if !self.disk.fails {
             match persist {
                 Persist::Restart { link } => self.disk.ledger.retain(|(l, _), _| *l != link),
+                Persist::Window {
+                    link,
+                    service,
+                    record,
+                    ..
+                } => match record {
+                    Some(record) => drop(self.disk.windows.insert((link, service), *record)),
+                    None => drop(self.disk.windows.remove(&(link, service))),
+                },
+                Persist::Freeze { link, freeze, .. } => match freeze {
+                    Some(freeze) => drop(self.disk.freezes.insert(link, freeze)),
+                    None => drop(self.disk.freezes.remove(&link)),
+                },
+                Persist::Evacuated { what } => self.disk.evacuated = what,
                 Persist::Cache {
                     endpoint,
                     service,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use syncline_contract::Hold;
-use syncline_engine::core::LinkRules;
+use syncline_engine::core::{LinkRules, SourceLost};
 use syncline_model::desire::{HealthPolicy, Marking, Rules};
 use syncline_model::guard::{Confirmation, Percent, Settings};
 use syncline_model::mapping::{Mapping, Rules as MappingRules, Template};
@@ -29,6 +29,7 @@ pub(crate) struct LinkSetup {
     pub(crate) marks: bool,
     pub(crate) scope: Scope,
     pub(crate) mapping: MappingRules,
+    pub(crate) source_lost: SourceLost,
 }
 
 /// A link that follows everything at once and holds nothing, named `from-to`.
@@ -48,6 +49,7 @@ pub(crate) fn link(from: &str, to: &str) -> LinkSetup {
         marks: true,
         scope: Scope::everything(),
         mapping: MappingRules::identity(),
+        source_lost: SourceLost::Keep,
     }
 }
 
@@ -137,6 +139,7 @@ impl LinkSetup {
             guard: self.guard,
             serves_last_known: false,
             realtime: self.realtime,
+            source_lost: self.source_lost,
         }
     }
 }
