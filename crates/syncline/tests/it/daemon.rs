@@ -30,5 +30,6 @@ pub(crate) mod subscriber;
 
 use std::time::Duration;
 
-/// How long anything that must happen may take.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+/// How long anything that must happen may take. A server that was away is not
+/// believed about removals for 30 s, and the look after that may be 30 s off.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
