@@ -94,9 +94,13 @@ impl Reader {
         self.of_member(servers.current().id()).await
     }
 
-    /// Why a member is not to be believed alone, if there is a reason.
+    /// Why a member is not to be believed alone, if there is a reason. A server
+    /// without peers has nothing to load from them.
     pub(super) async fn of_member(&self, member: &ServerId) -> Option<Arc<str>> {
         let servers = self.cluster.http().await.ok()?.servers();
+        if servers.distinct_members() < 2 {
+            return None;
+        }
         suspicion::of_member(&member.to_string(), servers.back_for(member))
     }
 

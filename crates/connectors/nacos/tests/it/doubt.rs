@@ -170,22 +170,52 @@ fn starting() -> Answer {
     )
 }
 
+/// Members that are away together, while the switch is on.
+async fn members(count: usize, away: &Switch) -> anyhow::Result<(Vec<Fake>, NacosSource)> {
+    let mut fakes = Vec::new();
+    for _ in 0..count {
+        let is_away = away.clone();
+        let fake = Fake::start(move |asked| match is_away.on() {
+            true => starting(),
+            false => full(asked, 2),
+        });
+        fakes.push(fake.await?);
+    }
+    let config = NacosConfig::of(fakes.iter().map(Fake::server).collect());
+    let source = NacosSource::new(&config, "src".into());
+    Ok((fakes, source))
+}
+
 #[tokio::test]
-async fn a_server_that_was_away_proves_nothing_at_first() -> anyhow::Result<()> {
+async fn a_server_without_peers_is_believed_as_soon_as_it_is_back() -> anyhow::Result<()> {
     let away = Switch::default();
-    let is_away = away.clone();
-    let fake = Fake::start(move |asked| match is_away.on() {
-        true => starting(),
-        false => full(asked, 2),
-    })
-    .await?;
-    let source = source(&fake);
+    let (_alone, source) = members(1, &away).await?;
     assert_eq!(coverage(&source).await.1, Coverage::Complete(Truth::Raw));
     away.set(true);
     assert!(matches!(
         source.read(&service(), Purpose::ConfirmRemoval).await,
         View::Failed(_)
     ));
+    away.set(false);
+    let confirmed = source.read(&service(), Purpose::ConfirmRemoval).await;
+    assert_eq!(set(&confirmed).len(), 1);
+    Ok(())
+}
+
+#[tokio::test]
+async fn members_that_were_away_prove_nothing_at_first() -> anyhow::Result<()> {
+    let away = Switch::default();
+    let (_both, source) = members(2, &away).await?;
+    assert_eq!(coverage(&source).await.1, Coverage::Complete(Truth::Raw));
+    // Both have answered before one can be missed.
+    let confirmed = source.read(&service(), Purpose::ConfirmRemoval).await;
+    assert_eq!(set(&confirmed).len(), 1);
+    away.set(true);
+    // Each has to be asked to be seen away.
+    for _ in 0..4 {
+        let failed = source.read(&service(), Purpose::ConfirmRemoval).await;
+        assert!(matches!(failed, View::Failed(_)), "{failed:?}");
+    }
     away.set(false);
     let confirmed = source.read(&service(), Purpose::ConfirmRemoval).await;
     let View::Suspect(_, doubt) = &confirmed else {
