@@ -4,19 +4,17 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use http::{Method, Request};
-use http_body_util::{BodyExt, Empty, Limited};
+use http_body_util::Full;
 use hyper::body::Bytes;
-use hyper_util::rt::TokioIo;
 use serde::de::DeserializeOwned;
 use thiserror::Error;
 use tokio::net::UnixStream;
 
 use crate::api;
+use crate::exchange::exchange;
 
 /// How long an answer may take.
 const DEADLINE: Duration = Duration::from_secs(30);
-/// How large an answer may be.
-const LARGEST: usize = 256 << 20;
 
 /// A daemon, by the socket in its state directory.
 #[derive(Clone, Debug)]
@@ -140,36 +138,20 @@ impl ControlClient {
                     socket: self.socket.clone(),
                     source,
                 })?;
-        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
-            .await
-            .map_err(answer)?;
         let request = Request::builder()
             .method(method)
             .uri(path)
             .header(http::header::HOST, "syncline")
-            .body(Empty::<Bytes>::new())
+            .body(Full::<Bytes>::default())
             .map_err(answer)?;
-        let exchange = async {
-            let response = sender.send_request(request).await.map_err(answer)?;
-            let status = response.status();
-            let body = Limited::new(response.into_body(), LARGEST);
-            let bytes = body
-                .collect()
-                .await
-                .map_err(ControlError::Answer)?
-                .to_bytes();
-            if status.is_success() {
-                return serde_json::from_slice(&bytes).map_err(answer);
-            }
-            let refusal: api::Refusal = serde_json::from_slice(&bytes).map_err(answer)?;
-            Err(ControlError::Refused(refusal.error))
-        };
-        tokio::pin!(exchange, connection);
-        tokio::select! {
-            result = &mut exchange => result,
-            // The connection ends when the answer is whole, or when it broke.
-            _ = &mut connection => exchange.await,
+        let said = exchange(stream, request)
+            .await
+            .map_err(ControlError::Answer)?;
+        if said.status().is_success() {
+            return serde_json::from_slice(said.body()).map_err(answer);
         }
+        let refusal: api::Refusal = serde_json::from_slice(said.body()).map_err(answer)?;
+        Err(ControlError::Refused(refusal.error))
     }
 }
 

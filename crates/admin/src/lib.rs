@@ -14,6 +14,7 @@
 pub mod api;
 pub mod client;
 mod convert;
+mod exchange;
 pub mod peers;
 pub mod server;
 pub mod takeover;

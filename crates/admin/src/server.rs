@@ -247,12 +247,12 @@ async fn known_link(engine: &EngineHandle, name: &str) -> Result<LinkName, Refus
         })
 }
 
-fn done(what: String) -> Json<api::Done> {
-    Json(api::Done { done: what })
+pub(crate) fn done(what: impl Into<String>) -> Json<api::Done> {
+    Json(api::Done { done: what.into() })
 }
 
 /// A request that is answered with an error.
-struct Refused(StatusCode, String);
+pub(crate) struct Refused(pub(crate) StatusCode, pub(crate) String);
 
 impl Refused {
     fn not_found(what: impl Into<String>) -> Self {

@@ -18,21 +18,21 @@ use std::time::Duration;
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::{Json, Router};
 use http::Method;
 use serde::{Deserialize, Serialize};
+use syncline_engine::EngineHandle;
 use syncline_engine::core::Holding;
-use syncline_engine::{EngineHandle, Stopped};
 use syncline_model::{
     EndpointName, Instance, InstanceKey, LinkName, Metadata, Port, Seen, ServiceKey, ServiceSet,
     Weight,
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::api::{Done, Refusal};
+use crate::api::Done;
 use crate::client::{ControlClient, ControlError};
+use crate::server::{Refused, done};
 
 /// How long a daemon stands still for a successor that is not heard any more.
 pub const LEASE: Duration = Duration::from_secs(15);
@@ -79,46 +79,29 @@ pub(crate) fn routes(engine: EngineHandle, taken_over: CancellationToken) -> Rou
         .with_state(Handover { engine, taken_over })
 }
 
-async fn begin(State(handover): State<Handover>) -> Response {
-    match handover.engine.hand_over(LEASE).await {
-        Ok(Some(holdings)) => {
-            Json(Held(holdings.iter().map(HeldService::of).collect())).into_response()
-        }
-        Ok(None) => refusal("the writes under way do not end; try again later"),
-        Err(stopped) => refusal(&stopped.to_string()),
-    }
+async fn begin(State(handover): State<Handover>) -> Result<Json<Held>, Refused> {
+    let holdings = handover.engine.hand_over(LEASE).await?.ok_or_else(|| {
+        let why = "the writes under way do not end; try again later";
+        Refused(StatusCode::SERVICE_UNAVAILABLE, why.to_owned())
+    })?;
+    Ok(Json(Held(holdings.iter().map(HeldService::of).collect())))
 }
 
-async fn renew(State(handover): State<Handover>) -> Response {
-    told(handover.engine.stand_still(LEASE).await, "renewed")
+async fn renew(State(handover): State<Handover>) -> Result<Json<Done>, Refused> {
+    handover.engine.stand_still(LEASE).await?;
+    Ok(done("renewed"))
 }
 
-async fn abort(State(handover): State<Handover>) -> Response {
-    told(handover.engine.go_on().await, "goes on")
+async fn abort(State(handover): State<Handover>) -> Result<Json<Done>, Refused> {
+    handover.engine.go_on().await?;
+    Ok(done("goes on"))
 }
 
-async fn finish(State(handover): State<Handover>) -> Response {
-    let still = handover.engine.stand_still(LEASE).await;
-    if still.is_ok() {
-        tracing::info!("another process has taken over; this one ends");
-        handover.taken_over.cancel();
-    }
-    told(still, "ends")
-}
-
-fn told(result: Result<(), Stopped>, done: &str) -> Response {
-    match result {
-        Ok(()) => Json(Done {
-            done: done.to_owned(),
-        })
-        .into_response(),
-        Err(stopped) => refusal(&stopped.to_string()),
-    }
-}
-
-fn refusal(error: &str) -> Response {
-    let error = error.to_owned();
-    (StatusCode::SERVICE_UNAVAILABLE, Json(Refusal { error })).into_response()
+async fn finish(State(handover): State<Handover>) -> Result<Json<Done>, Refused> {
+    handover.engine.stand_still(LEASE).await?;
+    tracing::info!("another process has taken over; this one ends");
+    handover.taken_over.cancel();
+    Ok(done("ends"))
 }
 
 /// What a successor asks of the daemon that runs.

@@ -3,9 +3,8 @@
 use std::time::Duration;
 
 use http::{Method, Request};
-use http_body_util::{BodyExt, Full, Limited};
+use http_body_util::Full;
 use hyper::body::Bytes;
-use hyper_util::rt::TokioIo;
 use serde::de::DeserializeOwned;
 use syncline_engine::core as engine;
 use thiserror::Error;
@@ -14,11 +13,10 @@ use tokio::net::TcpStream;
 use super::seal::{NONCE, PeerKey, SIGNATURE, Sealed, TIME, now_ms, random_text};
 use super::words;
 use crate::api;
+use crate::exchange::exchange;
 
 /// How long an answer may take: what comes later says too little of now.
 const DEADLINE: Duration = Duration::from_secs(5);
-/// How large an answer may be.
-const LARGEST: usize = 256 << 20;
 
 /// A replica, by its address.
 #[derive(Clone, Debug)]
@@ -166,25 +164,11 @@ impl PeerClient {
             let address = self.address.clone();
             PeerError::Unreachable { address, source }
         })?;
-        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
-            .await
-            .map_err(unreadable)?;
-        let exchange = async {
-            let response = sender.send_request(request).await.map_err(unreadable)?;
-            let status = response.status();
-            let signature = response.headers().get(SIGNATURE);
-            let signature = signature.and_then(|value| value.to_str().ok());
-            let signature = signature.unwrap_or_default().to_owned();
-            let body = Limited::new(response.into_body(), LARGEST);
-            let bytes = body.collect().await.map_err(PeerError::Answer)?.to_bytes();
-            Ok((status, signature, bytes))
-        };
-        tokio::pin!(exchange, connection);
-        tokio::select! {
-            result = &mut exchange => result,
-            // The connection ends when the answer is whole, or when it broke.
-            _ = &mut connection => exchange.await,
-        }
+        let said = exchange(stream, request).await.map_err(PeerError::Answer)?;
+        let signature = said.headers().get(SIGNATURE);
+        let signature = signature.and_then(|value| value.to_str().ok());
+        let signature = signature.unwrap_or_default().to_owned();
+        Ok((said.status(), signature, said.into_body()))
     }
 }
 

@@ -150,7 +150,8 @@ impl Core {
         // A push that changed an instance so that it left the scope, or that
         // took it from one of several services that make up this one, lacks
         // nothing at the source, so that nobody has asked for the proof yet.
-        let proof_needed = lacks_something_new(&wanted.view, state, link.identity());
+        let proof_needed = !wanted.unproved.is_empty()
+            && lacks_something_new(&wanted.view, state, link.identity());
         let to_prove = wanted
             .unproved
             .into_iter()

@@ -5,6 +5,7 @@
 //!
 //! * [`process`]: the binary, started, killed and started again;
 //! * [`seen`]: a service and an instance as everybody sees them;
+//! * [`feed`]: the real binary with one link, from a Nacos into a file;
 //! * [`registry`]: any Nacos, real or embedded, by its own HTTP API;
 //! * [`application`]: an application that registers over gRPC;
 //! * [`subscriber`] and [`reader`]: consumers that remember all they ever saw.
@@ -22,6 +23,7 @@ mod strategy;
 
 pub(crate) mod application;
 pub(crate) mod fake;
+pub(crate) mod feed;
 pub(crate) mod process;
 pub(crate) mod reader;
 pub(crate) mod registry;

@@ -13,7 +13,7 @@ use crate::daemon::process::{Setup, Syncline};
 use crate::daemon::registry::{Embedded, Nacos};
 use crate::daemon::seen::{Instance, Service};
 use crate::daemon::subscriber::Subscriber;
-use crate::real::{Places, QUICK_GUARD};
+use crate::real::{Places, copy};
 
 /// How many services are held.
 const SERVICES: usize = 10;
@@ -57,16 +57,11 @@ impl Holding {
                 _ => target.register(service, &native()).await?,
             }
         }
-        let syncline = Setup::new()?.run(&format!(
-            "endpoints:
-  source: {{ kind: nacos, servers: [\"{}\"] }}
-  target: {{ kind: nacos, servers: [\"{}\"], hold: {hold} }}
-links:
-  - {{ name: copy, from: source, to: target, {}, {QUICK_GUARD} }}
-",
+        let syncline = Setup::new()?.run(&copy(
             source.nacos.http,
             target.http,
-            places.select()
+            hold,
+            &places.select(),
         ))?;
         let mut holding = Self {
             consumer: Subscriber::of(target, &services)?,

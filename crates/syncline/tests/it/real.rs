@@ -6,6 +6,8 @@ mod strange;
 mod target;
 mod views;
 
+use std::net::SocketAddr;
+
 use syncline_testkit::nacos::fresh_name;
 
 use crate::daemon::seen::Service;
@@ -47,3 +49,15 @@ impl Places {
 
 /// Losses pass after two looks a second apart, so that tests need not wait.
 pub(crate) const QUICK_GUARD: &str = "guard: { zero: { views: 2, over: 1s } }";
+
+/// A configuration of one link, `copy`, from one Nacos to another.
+pub(crate) fn copy(source: SocketAddr, target: SocketAddr, hold: &str, select: &str) -> String {
+    format!(
+        "endpoints:
+  source: {{ kind: nacos, servers: [\"{source}\"] }}
+  target: {{ kind: nacos, servers: [\"{target}\"], hold: {hold} }}
+links:
+  - {{ name: copy, from: source, to: target, {select}, {QUICK_GUARD} }}
+"
+    )
+}

@@ -18,7 +18,7 @@ use tokio::sync::mpsc;
 use crate::daemon::PATIENCE;
 use crate::daemon::process::{Setup, Syncline};
 use crate::daemon::seen::{Instance, Service, sorted};
-use crate::real::{Places, QUICK_GUARD};
+use crate::real::{Places, copy};
 
 /// From 2.1.1 to 2.2.4.
 async fn bridge(
@@ -26,16 +26,11 @@ async fn bridge(
     target: &RealNacos,
     places: &Places,
 ) -> anyhow::Result<Syncline> {
-    let mut syncline = Setup::new()?.run(&format!(
-        "endpoints:
-  source: {{ kind: nacos, servers: [\"{}\"] }}
-  target: {{ kind: nacos, servers: [\"{}\"], hold: connection }}
-links:
-  - {{ name: copy, from: source, to: target, {}, {QUICK_GUARD} }}
-",
+    let mut syncline = Setup::new()?.run(&copy(
         source.addr(),
         target.addr(),
-        places.select()
+        "connection",
+        &places.select(),
     ))?;
     syncline.in_step().await?;
     Ok(syncline)

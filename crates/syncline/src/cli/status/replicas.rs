@@ -89,7 +89,7 @@ mod tests {
         );
         assert_eq!(
             text(&peer, Palette::PLAIN),
-            "  replica b:8850: heard 1 s ago, holds what we hold (1 link)\n"
+            "  replica b:8850: heard 1.0 s ago, holds what we hold (1 link)\n"
         );
     }
 
@@ -107,7 +107,7 @@ mod tests {
             "\
 ! replica b:8850: last heard 1 min 10 s ago: connect to b:8850
 ! replica b:8850: x is configured otherwise there
-! replica b:8850: y has held something else for 9 s, such as of public/G/s
+! replica b:8850: y has held something else for 9.0 s, such as of public/G/s
 ! replica b:8850: z has not seen its source for 1 min 5 s there
 "
         );

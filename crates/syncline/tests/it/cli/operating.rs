@@ -7,34 +7,13 @@ use anyhow::Context as _;
 use serde_json::Value;
 
 use crate::daemon::application::Application;
-use crate::daemon::process::{Setup, Syncline, said};
-use crate::daemon::reader::Reader;
-use crate::daemon::registry::{Embedded, Nacos};
-use crate::daemon::seen::{Instance, Service};
+use crate::daemon::feed;
+use crate::daemon::process::said;
+use crate::daemon::registry::Embedded;
+use crate::daemon::seen::{Service, instances};
 
 /// Longer than any test, so that only an operator lets a hold through.
 const CAREFUL: &str = "guard: { zero: { views: 99, over: 1h } }";
-
-fn start(source: Nacos, settings: &str) -> anyhow::Result<(Syncline, Reader)> {
-    let setup = Setup::new()?;
-    let file = Reader::of(&setup.file("services.json"));
-    let daemon = setup.run(&format!(
-        "endpoints:
-  source: {{ kind: nacos, servers: [\"{}\"] }}
-  file: {{ kind: file, path: services.json }}
-links:
-  - {{ name: to-file, from: source, to: file, {settings} }}
-",
-        source.http
-    ))?;
-    Ok((daemon, file))
-}
-
-fn instances(count: usize) -> Vec<Instance> {
-    (1..=count)
-        .map(|n| Instance::at(&format!("10.0.0.{n}:80")))
-        .collect()
-}
 
 /// What a command said to a program.
 fn data(output: &Output) -> anyhow::Result<Value> {
@@ -55,7 +34,7 @@ async fn a_hold_is_listed_with_its_instances_refused_approved_and_explained() ->
     let orders = Service::plain("orders");
     let mut application = Application::at(source.nacos).await?;
     application.put_all(&orders, &instances(2)).await?;
-    let (mut daemon, file) = start(source.nacos, CAREFUL)?;
+    let (mut daemon, file) = feed::start(&source.nacos.servers(), CAREFUL)?;
     daemon.in_step().await?;
     file.sees_exactly(&orders, &instances(2)).await?;
     let none = daemon.command(&["holds"]).await?;
@@ -148,7 +127,7 @@ async fn a_paused_link_writes_nothing_until_it_is_resumed() -> anyhow::Result<()
     let (orders, pay) = (Service::plain("orders"), Service::plain("pay"));
     let mut application = Application::at(source.nacos).await?;
     application.put_all(&orders, &instances(1)).await?;
-    let (mut daemon, file) = start(source.nacos, CAREFUL)?;
+    let (mut daemon, file) = feed::start(&source.nacos.servers(), CAREFUL)?;
     daemon.in_step().await?;
     ends_with(0, &daemon.command(&["pause", "to-file"]).await?);
     daemon
@@ -174,7 +153,10 @@ async fn the_journal_of_a_killed_daemon_still_answers() -> anyhow::Result<()> {
     let orders = Service::plain("orders");
     let mut application = Application::at(source.nacos).await?;
     application.put_all(&orders, &instances(3)).await?;
-    let (mut daemon, file) = start(source.nacos, "guard: { zero: { views: 1, over: 0s } }")?;
+    let (mut daemon, file) = feed::start(
+        &source.nacos.servers(),
+        "guard: { zero: { views: 1, over: 0s } }",
+    )?;
     daemon.in_step().await?;
     for round in 0..3 {
         let changed = instances(1)[0].clone().with("round", &round.to_string());

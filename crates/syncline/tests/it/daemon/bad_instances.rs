@@ -5,23 +5,17 @@ use serde_json::{Value, json};
 use syncline_admin::api;
 
 use super::fake::{Fake, Speech, but, good, services};
-use super::process::{Setup, Syncline};
+use super::feed;
+use super::process::Syncline;
 use super::reader::Reader;
 use super::seen::{Instance, Service};
 
 async fn start(instances: Vec<Value>) -> anyhow::Result<(Fake, Syncline, Reader)> {
     let source = Fake::serve(speech(instances)).await?;
-    let setup = Setup::new()?;
-    let file = Reader::of(&setup.file("services.json"));
-    let daemon = setup.run(&format!(
-        "endpoints:
-  source: {{ kind: nacos, servers: [\"{}\"] }}
-  file: {{ kind: file, path: services.json }}
-links:
-  - {{ name: to-file, from: source, to: file, guard: {{ zero: {{ views: 1, over: 0s }} }} }}
-",
-        source.address
-    ))?;
+    let (daemon, file) = feed::start(
+        &format!("servers: [\"{}\"]", source.address),
+        "guard: { zero: { views: 1, over: 0s } }",
+    )?;
     Ok((source, daemon, file))
 }
 

@@ -6,6 +6,7 @@ use syncline_testkit::fault::{Fault, NacosProxy};
 use syncline_testkit::ports::PortBlock;
 
 use super::application::Application;
+use super::feed;
 use super::process::{Setup, Syncline};
 use super::reader::Reader;
 use super::registry::{Embedded, Nacos};
@@ -19,17 +20,10 @@ fn instance(n: usize) -> Instance {
 const THREE: [&str; 3] = ["10.0.0.1:80", "10.0.0.2:80", "10.0.0.3:80"];
 
 fn start(servers: &str) -> anyhow::Result<(Syncline, Reader)> {
-    let setup = Setup::new()?;
-    let file = Reader::of(&setup.file("services.json"));
-    let daemon = setup.run(&format!(
-        "endpoints:
-  source: {{ kind: nacos, servers: [{servers}], timeouts: {{ request: 2s }} }}
-  file: {{ kind: file, path: services.json }}
-links:
-  - {{ name: link, from: source, to: file, guard: {{ zero: {{ views: 1, over: 0s }} }} }}
-"
-    ))?;
-    Ok((daemon, file))
+    feed::start(
+        &format!("servers: [{servers}], timeouts: {{ request: 2s }}"),
+        "guard: { zero: { views: 1, over: 0s } }",
+    )
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -171,17 +165,7 @@ async fn an_empty_server_in_the_place_of_a_full_one_is_not_believed_at_once() ->
     let mut application = Application::at(source.nacos).await?;
     let all = [instance(1), instance(2), instance(3)];
     application.put_all(&orders, &all).await?;
-    let setup = Setup::new()?;
-    let file = Reader::of(&setup.file("services.json"));
-    let mut daemon = setup.run(&format!(
-        "endpoints:
-  source: {{ kind: nacos, servers: [\"{}\"] }}
-  file: {{ kind: file, path: services.json }}
-links:
-  - {{ name: link, from: source, to: file }}
-",
-        source.nacos.http
-    ))?;
+    let (mut daemon, file) = feed::start(&source.nacos.servers(), "")?;
     file.sees_exactly(&orders, &all).await?;
     let before = file.mark();
     drop(application);

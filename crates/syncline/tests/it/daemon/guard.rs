@@ -4,34 +4,12 @@ use anyhow::Context as _;
 use syncline_admin::api;
 
 use super::application::Application;
-use super::process::{Setup, Syncline};
-use super::reader::Reader;
-use super::registry::{Embedded, Nacos, http};
-use super::seen::{Instance, Service};
-
-fn start(source: Nacos, guard: &str) -> anyhow::Result<(Syncline, Reader)> {
-    let setup = Setup::new()?;
-    let file = Reader::of(&setup.file("services.json"));
-    let daemon = setup.run(&format!(
-        "endpoints:
-  source: {{ kind: nacos, servers: [\"{}\"] }}
-  file: {{ kind: file, path: services.json }}
-links:
-  - {{ name: to-file, from: source, to: file{guard} }}
-",
-        source.http
-    ))?;
-    Ok((daemon, file))
-}
+use super::feed;
+use super::registry::{Embedded, http};
+use super::seen::{Service, instances};
 
 fn holds(status: &api::Status) -> &[api::Hold] {
     status.links.first().map_or(&[], |link| &link.holds)
-}
-
-fn instances(count: usize) -> Vec<Instance> {
-    (1..=count)
-        .map(|n| Instance::at(&format!("10.0.0.{n}:80")))
-        .collect()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -41,7 +19,7 @@ async fn the_loss_of_a_service_waits_for_three_views_and_then_passes_by_itself()
     let (orders, pay) = (Service::plain("orders"), Service::plain("pay"));
     let mut application = Application::at(source.nacos).await?;
     application.put_all(&orders, &instances(2)).await?;
-    let (mut daemon, file) = start(source.nacos, "")?;
+    let (mut daemon, file) = feed::start(&source.nacos.servers(), "")?;
     daemon.in_step().await?;
     file.sees_exactly(&orders, &instances(2)).await?;
     let before = file.mark();
@@ -78,7 +56,7 @@ async fn what_comes_back_while_it_is_held_never_went() -> anyhow::Result<()> {
     let orders = Service::plain("orders");
     let mut application = Application::at(source.nacos).await?;
     application.put_all(&orders, &instances(4)).await?;
-    let (mut daemon, file) = start(source.nacos, "")?;
+    let (mut daemon, file) = feed::start(&source.nacos.servers(), "")?;
     daemon.in_step().await?;
     file.sees_exactly(&orders, &instances(4)).await?;
     let before = file.mark();
@@ -104,8 +82,8 @@ async fn the_loss_of_many_freezes_until_somebody_approves() -> anyhow::Result<()
         application.put_all(service, &instances(2)).await?;
     }
     // One service alone would pass at once.
-    let guard = ", guard: { zero: { views: 1, over: 0s } }";
-    let (mut daemon, file) = start(source.nacos, guard)?;
+    let guard = "guard: { zero: { views: 1, over: 0s } }";
+    let (mut daemon, file) = feed::start(&source.nacos.servers(), guard)?;
     daemon.in_step().await?;
     file.sees(|document| document.len() == 30).await?;
 
@@ -140,7 +118,7 @@ async fn a_source_that_dies_and_comes_back_empty_takes_nothing_away_at_once() ->
         application.put_all(&orders, &instances(3)).await?;
         application
     };
-    let (mut daemon, file) = start(source.nacos, "")?;
+    let (mut daemon, file) = feed::start(&source.nacos.servers(), "")?;
     daemon.in_step().await?;
     file.sees_exactly(&orders, &instances(3)).await?;
     let before = file.mark();

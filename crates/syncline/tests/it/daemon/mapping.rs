@@ -2,28 +2,9 @@
 //! metadata; and where several become one.
 
 use super::application::Application;
-use super::process::{Setup, Syncline};
-use super::reader::Reader;
-use super::registry::{Embedded, Nacos};
+use super::feed;
+use super::registry::Embedded;
 use super::seen::{Instance, Service};
-
-/// A daemon with one link into a file, with these settings.
-fn start(source: Nacos, settings: &str) -> anyhow::Result<(Syncline, Reader)> {
-    let setup = Setup::new()?;
-    let file = Reader::of(&setup.file("services.json"));
-    let daemon = setup.run(&format!(
-        "endpoints:
-  source: {{ kind: nacos, servers: [\"{}\"] }}
-  file: {{ kind: file, path: services.json }}
-links:
-  - name: link
-    from: source
-    to: file
-{settings}",
-        source.http
-    ))?;
-    Ok((daemon, file))
-}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_link_carries_what_it_selects_and_nothing_else() -> anyhow::Result<()> {
@@ -44,14 +25,14 @@ async fn a_link_carries_what_it_selects_and_nothing_else() -> anyhow::Result<()>
             .put_all(&service, &[one.clone(), other.clone()])
             .await?;
     }
-    let (mut daemon, file) = start(
-        source.nacos,
-        "    select:
-      namespaces: [\"pr*\"]
-      groups: [G_TRADE]
-      services: [\"order*\", \"re:^pay-[0-9]$\"]
-      exclude: [\"*-canary\"]
-      where: 'metadata[\"zone\"] == \"a\" and weight > 0'
+    let (mut daemon, file) = feed::start(
+        &source.nacos.servers(),
+        "select:
+  namespaces: [\"pr*\"]
+  groups: [G_TRADE]
+  services: [\"order*\", \"re:^pay-[0-9]$\"]
+  exclude: [\"*-canary\"]
+  where: 'metadata[\"zone\"] == \"a\" and weight > 0'
 ",
     )?;
     daemon.in_step().await?;
@@ -86,20 +67,20 @@ async fn names_addresses_weights_and_metadata_are_translated() -> anyhow::Result
             .with("zone", "a"),
     ];
     application.put_all(&orders, &all).await?;
-    let (mut daemon, file) = start(
-        source.nacos,
-        "    map:
-      namespace: \"copy-of-{namespace}\"
-      group: \"{source}_{group}\"
-      service: \"{service}.{group}\"
-      cluster: \"hz-{cluster}\"
-      address:
-        - { metadata: external }
-        - { from: 10.0.0.0/16, to: 172.16.0.0/16 }
-        - { from: \"10.9.0.5:80\", to: \"203.0.113.5:31080\" }
-      address_metadata: [url]
-      weight: 0.5
-      metadata: { set: { from: \"{source}/{cluster}\" }, drop: [\"secret-*\"] }
+    let (mut daemon, file) = feed::start(
+        &source.nacos.servers(),
+        "map:
+  namespace: \"copy-of-{namespace}\"
+  group: \"{source}_{group}\"
+  service: \"{service}.{group}\"
+  cluster: \"hz-{cluster}\"
+  address:
+    - { metadata: external }
+    - { from: 10.0.0.0/16, to: 172.16.0.0/16 }
+    - { from: \"10.9.0.5:80\", to: \"203.0.113.5:31080\" }
+  address_metadata: [url]
+  weight: 0.5
+  metadata: { set: { from: \"{source}/{cluster}\" }, drop: [\"secret-*\"] }
 ",
     )?;
     daemon.in_step().await?;
@@ -152,7 +133,7 @@ async fn services_and_instances_that_become_one_are_merged_or_reported() -> anyh
             &[one.clone().weighing(3.0), Instance::at("10.0.0.3:80")],
         )
         .await?;
-    let (mut daemon, file) = start(source.nacos, "    map: { group: ALL }\n")?;
+    let (mut daemon, file) = feed::start(&source.nacos.servers(), "map: { group: ALL }")?;
     let status = daemon.in_step().await?;
     let merged = Service::new("prod", "ALL", "orders");
     file.sees(|document| document.get(&merged).is_some_and(|all| all.len() == 3))
@@ -174,9 +155,9 @@ async fn services_and_instances_that_become_one_are_merged_or_reported() -> anyh
         .await?;
 
     // Behind a gateway, weights add up.
-    let (mut daemon, file) = start(
-        source.nacos,
-        "    map: { address: [{ to: \"gateway.example:8080\" }] }\n",
+    let (mut daemon, file) = feed::start(
+        &source.nacos.servers(),
+        "map: { address: [{ to: \"gateway.example:8080\" }] }",
     )?;
     daemon.in_step().await?;
     let gateway = Instance::at("gateway.example:8080").weighing(4.0);

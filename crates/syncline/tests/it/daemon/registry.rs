@@ -33,6 +33,11 @@ const UNATTENDED: [(&str, &str); 2] = [
 ];
 
 impl Nacos {
+    /// Where it is, as an endpoint of a configuration has it.
+    pub(crate) fn servers(self) -> String {
+        format!("servers: [\"{}\"]", self.http)
+    }
+
     /// A real one.
     pub(crate) fn real(server: &RealNacos) -> Self {
         let has_grpc = server.version() > Version::V1_3_0;

@@ -62,6 +62,13 @@ impl fmt::Display for Service {
     }
 }
 
+/// So many instances with Nacos's defaults, `10.0.0.1:80` the first.
+pub(crate) fn instances(count: usize) -> Vec<Instance> {
+    (1..=count)
+        .map(|n| Instance::at(&format!("10.0.0.{n}:80")))
+        .collect()
+}
+
 impl Instance {
     /// An instance with Nacos's defaults.
     pub(crate) fn at(address: &str) -> Self {

@@ -12,7 +12,7 @@ use crate::daemon::application::Application;
 use crate::daemon::process::{Setup, Syncline};
 use crate::daemon::registry::{Embedded, Nacos};
 use crate::daemon::seen::{Instance, Service, same};
-use crate::real::QUICK_GUARD;
+use crate::real::copy;
 
 const SERVICES: usize = 40;
 
@@ -54,15 +54,8 @@ async fn crashes_leave_nothing_behind(version: Version, hold: &str) -> anyhow::R
         "persistent" => target.persist(&services[0], &native()).await?,
         _ => target.register(&services[0], &native()).await?,
     }
-    let mut daemon = Setup::new()?.run(&format!(
-        "endpoints:
-  source: {{ kind: nacos, servers: [\"{}\"] }}
-  target: {{ kind: nacos, servers: [\"{}\"], hold: {hold} }}
-links:
-  - {{ name: copy, from: source, to: target, select: {{ namespaces: [{namespace}] }}, {QUICK_GUARD} }}
-",
-        source.nacos.http, target.http,
-    ))?;
+    let select = format!("select: {{ namespaces: [{namespace}] }}");
+    let mut daemon = Setup::new()?.run(&copy(source.nacos.http, target.http, hold, &select))?;
     for (round, service) in services.iter().enumerate().take(5) {
         dies_in_the_middle(&mut daemon, target, &namespace, (round + 1) * 15).await?;
         // Each time something changes that the next run has to find out.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use syncline_testkit::nacos::{RealNacos, Version};
 use syncline_testkit::{eventually, run};
 
-use super::{Places, QUICK_GUARD};
+use super::{Places, copy};
 use crate::daemon::PATIENCE;
 use crate::daemon::application::Application;
 use crate::daemon::process::{Setup, Syncline};
@@ -113,16 +113,11 @@ impl Writing {
         }
         let natives = natives(target, &places, hold).await?;
         let setup = Setup::new()?;
-        let syncline = setup.run(&format!(
-            "endpoints:
-  source: {{ kind: nacos, servers: [\"{}\"] }}
-  target: {{ kind: nacos, servers: [\"{}\"], hold: {hold} }}
-links:
-  - {{ name: copy, from: source, to: target, {}, {QUICK_GUARD} }}
-",
+        let syncline = setup.run(&copy(
             source.nacos.http,
             target.http,
-            places.select()
+            hold,
+            &places.select(),
         ))?;
         let mut watched = everywhere.clone();
         watched.push(places.service(0, 1, "new"));
