@@ -1,10 +1,45 @@
-//! Which services are followed one by one, beside the scopes that are watched.
+//! What of a registry is watched: all of some scopes, and single services.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use parking_lot::Mutex;
 use syncline_model::ServiceKey;
+use syncline_model::scope::Scope;
 use tokio::sync::Notify;
+
+/// What of a registry is watched.
+#[derive(Clone, Debug, Default)]
+pub struct Interest {
+    /// All that these select, also what is new.
+    pub scopes: Arc<[Scope]>,
+    /// Services by name, and nothing else beside them.
+    pub followed: Arc<Followed>,
+    /// Where the followed services are, for whoever asks for many of them more
+    /// cheaply than for each.
+    pub around: Arc<[Scope]>,
+    /// What a list showed before the watch began: of these it says, too, when
+    /// they are not there any more.
+    pub listed: Arc<[ServiceKey]>,
+}
+
+impl Interest {
+    /// An interest in all that a scope selects.
+    pub fn in_all_of(scope: Scope) -> Self {
+        Self {
+            scopes: Arc::from([scope]),
+            ..Self::default()
+        }
+    }
+
+    /// All scopes, those of followed services included.
+    pub fn everywhere(&self) -> Vec<Scope> {
+        let mut scopes = self.scopes.to_vec();
+        let around = self.around.iter().filter(|s| !self.scopes.contains(s));
+        scopes.extend(around.cloned());
+        scopes
+    }
+}
 
 /// The services that somebody wants to hear of by name: a link follows what it
 /// writes at its target, so that a native registration is noticed at once.

@@ -10,7 +10,7 @@
 //!   can be trusted;
 //! * [`observation`]: the queue through which a watch reports, one entry per
 //!   service at most;
-//! * [`interest`]: the services that are followed by name;
+//! * [`interest`]: what is watched, by scope and by name;
 //! * [`target`]: apply a service's set, or render a whole snapshot;
 //! * [`failure`]: what went wrong, in the terms in which the engine decides;
 //! * [`secret`] and [`setting`]: values that every configuration is made of;
@@ -24,7 +24,7 @@ pub mod source;
 pub mod target;
 
 pub use failure::{Class, Failure, Whose};
-pub use interest::{Follow, Followed};
+pub use interest::{Follow, Followed, Interest};
 pub use observation::{Observation, ObservationSink, Observations, observations};
 pub use secret::Secret;
 pub use setting::{FilePath, Period};

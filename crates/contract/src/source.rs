@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::failure::Failure;
-use crate::interest::Followed;
+use crate::interest::Interest;
 use crate::observation::ObservationSink;
 
 /// A registry that can be read.
@@ -37,13 +37,7 @@ pub trait Source: Send + Sync + 'static {
     /// Tells what happens from now on, until cancelled: contents as they are
     /// pushed, and hints to look again. It heals its own connections and may
     /// miss things: the engine lists again from time to time.
-    async fn watch(
-        &self,
-        scopes: &[Scope],
-        followed: Arc<Followed>,
-        sink: ObservationSink,
-        cancel: CancellationToken,
-    );
+    async fn watch(&self, interest: Interest, sink: ObservationSink, cancel: CancellationToken);
 }
 
 /// Why one service is read.

@@ -2,11 +2,10 @@
 //! into our own memory.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use async_trait::async_trait;
 use syncline_contract::{
-    Area, Coverage, Failure, Followed, ListEnd, Listed, Observation, ObservationSink, Purpose,
+    Area, Coverage, Failure, Interest, ListEnd, Listed, Observation, ObservationSink, Purpose,
     Source, SourceReport,
 };
 use syncline_model::scope::Scope;
@@ -82,20 +81,14 @@ impl Source for EmbeddedSource {
         self.view(service)
     }
 
-    async fn watch(
-        &self,
-        scopes: &[Scope],
-        followed: Arc<Followed>,
-        sink: ObservationSink,
-        cancel: CancellationToken,
-    ) {
+    async fn watch(&self, interest: Interest, sink: ObservationSink, cancel: CancellationToken) {
         let mut changes = self.registry.changes();
         // What changed between the last list and now is in no change.
         sink.put(Observation::LookAtAll);
         while let Some(services) = cancel.run_until_cancelled(changes.next()).await {
             for service in services {
-                let wanted = scopes.iter().any(|scope| scope.selects(&service))
-                    || followed.contains(&service);
+                let wanted = interest.scopes.iter().any(|scope| scope.selects(&service))
+                    || interest.followed.contains(&service);
                 if wanted {
                     sink.put(Observation::Content {
                         view: self.view(&service),

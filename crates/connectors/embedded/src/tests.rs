@@ -1,6 +1,8 @@
 use std::sync::Arc;
 
-use syncline_contract::{Ending, Listed, Observation, Source, Target, Write, observations};
+use syncline_contract::{
+    Ending, Interest, Listed, Observation, Source, Target, Write, observations,
+};
 use syncline_model::scope::Scope;
 use syncline_model::{Instance, Port, ServiceKey, ServiceSet, Truth, View};
 use syncline_registry::{Registry, Settings};
@@ -51,8 +53,8 @@ async fn a_watch_tells_each_change_and_a_removed_link_takes_all_back() {
     let source = super::source(&registry);
     let watching = cancel.clone();
     let watch = tokio::spawn(async move {
-        let scopes = [Scope::everything()];
-        source.watch(&scopes, Arc::default(), sink, watching).await;
+        let interest = Interest::in_all_of(Scope::everything());
+        source.watch(interest, sink, watching).await;
     });
     assert!(matches!(observed.next().await, Observation::LookAtAll));
 

@@ -21,7 +21,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use parking_lot::Mutex;
 use syncline_contract::{
-    Failure, Followed, ListEnd, Listed, ObservationSink, Purpose, Source, SourceReport,
+    Failure, Interest, ListEnd, Listed, ObservationSink, Purpose, Source, SourceReport,
 };
 use syncline_model::scope::Scope;
 use syncline_model::{EndpointName, NamespaceId, ServiceKey, View};
@@ -89,14 +89,8 @@ impl Source for NacosSource {
         }
     }
 
-    async fn watch(
-        &self,
-        scopes: &[Scope],
-        followed: Arc<Followed>,
-        sink: ObservationSink,
-        cancel: CancellationToken,
-    ) {
-        let watching = watch::run(Arc::clone(&self.reader), scopes, &followed, &sink);
+    async fn watch(&self, interest: Interest, sink: ObservationSink, cancel: CancellationToken) {
+        let watching = watch::run(Arc::clone(&self.reader), &interest, &sink);
         // Everything that a watch holds ends with its future.
         cancel.run_until_cancelled(watching).await;
     }

@@ -67,6 +67,12 @@ impl Draft {
         self.look.seen
     }
 
+    /// Whether anything would come to the target.
+    pub(super) fn adds(&self) -> bool {
+        let adds = |change: &Change| matches!(change, Change::Add(_));
+        self.passing.changes.iter().any(adds)
+    }
+
     /// What the guard is to count before it judges, where use would be lost.
     pub(super) fn loss(&self) -> Option<(Look, Offer)> {
         let counts = self.held.is_some() && (self.whole || self.standing.is_none());

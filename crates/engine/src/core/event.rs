@@ -204,7 +204,15 @@ pub enum Effect {
         /// To what end.
         purpose: Purpose,
     },
-    /// Watch a service at a target by name from now on, or not any more.
+    /// Watch a registry from now on, which is asked for once.
+    Watch {
+        /// Which one.
+        endpoint: EndpointName,
+        /// What is known to be there already.
+        listed: Arc<[ServiceKey]>,
+    },
+    /// Watch a service at a target by name, as soon as the target is watched,
+    /// or not any more.
     Follow {
         /// Where.
         endpoint: EndpointName,

@@ -85,6 +85,8 @@ pub(super) struct Link {
     /// Whether something stood aside in this run, so that what it gave may be
     /// written without its source.
     pub(super) from_memory: bool,
+    /// How many writes are under way.
+    under_way: usize,
 }
 
 /// What a link gives its target for one service.
@@ -100,7 +102,7 @@ pub(super) struct LinkService {
     pub(super) fresh: bool,
     /// Since when parts of it have been gone from the source.
     pub(super) missing: Missing,
-    /// The write under way.
+    /// The write under way; [`Link::begin`] and [`Link::end_if`] count them.
     pub(super) writing: Option<Writing>,
     /// What is on disk of a write that was planned anew before it began.
     pub(super) on_disk: BTreeSet<InstanceKey>,
@@ -246,6 +248,7 @@ impl Link {
             deselected: BTreeSet::new(),
             lost: false,
             from_memory: false,
+            under_way: 0,
         }
     }
 
@@ -361,6 +364,30 @@ impl Link {
         let fresh = state.fresh;
         state.confirm(held);
         fresh
+    }
+
+    /// A write of a service begins; it is the only one of that service.
+    pub(super) fn begin(&mut self, service: &ServiceKey, writing: Writing) {
+        if let Some(state) = self.services.get_mut(service) {
+            let before = state.writing.replace(writing);
+            self.under_way += usize::from(before.is_none());
+        }
+    }
+
+    /// The write of a service ends, if it is one of these.
+    pub(super) fn end_if(
+        &mut self,
+        service: &ServiceKey,
+        ends: impl FnOnce(&mut Writing) -> bool,
+    ) -> Option<Writing> {
+        let writing = self.services.get_mut(service)?.writing.take_if(ends)?;
+        self.under_way -= 1;
+        Some(writing)
+    }
+
+    /// Whether anything is being written.
+    pub(super) fn is_writing(&self) -> bool {
+        self.under_way > 0
     }
 
     /// Forgets a service of which nothing is left to remember.

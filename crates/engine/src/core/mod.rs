@@ -25,6 +25,7 @@ mod reader;
 mod status;
 mod telling;
 mod timers;
+mod watching;
 mod write;
 
 pub use aside::{Aside, Evacuation, NotAnEvacuation, SourceLost};
@@ -74,6 +75,8 @@ pub struct Core {
     dry: bool,
     /// The copies that an operator took out of use.
     evacuated: BTreeSet<Evacuation>,
+    /// The registries that are not watched yet.
+    unwatched: BTreeSet<EndpointName>,
 }
 
 impl Core {
@@ -87,11 +90,13 @@ impl Core {
             let target = link.rules.target_is_read.then(|| link.rules.to.clone());
             [Some(link.rules.from.clone()), target]
         });
+        let readers: BTreeMap<EndpointName, Reader> = read
+            .flatten()
+            .map(|name| (name, Reader::default()))
+            .collect();
         Self {
-            readers: read
-                .flatten()
-                .map(|name| (name, Reader::default()))
-                .collect(),
+            unwatched: readers.keys().cloned().collect(),
+            readers,
             links,
             dirty: BTreeSet::new(),
             timers: Timers::default(),
@@ -121,6 +126,7 @@ impl Core {
         if !self.dry {
             self.plan_dirty(now);
         }
+        self.watch_what_rests();
         self.store_guards(now);
         std::mem::take(&mut self.effects)
     }
@@ -238,6 +244,7 @@ impl Core {
         }
         for endpoint in self.readers.keys().cloned().collect::<Vec<_>>() {
             self.source_silent(now, &endpoint);
+            self.watch_later(now, endpoint);
         }
         let links: Vec<_> = self.links.keys().cloned().collect();
         for link in links {
@@ -588,6 +595,7 @@ impl Core {
                 Timer::Confirm(link, service) => self.confirm_hold(&link, &service),
                 Timer::SourceLost(link) => self.source_stays_lost(&link),
                 Timer::Plan(link, service) => self.due(link, service),
+                Timer::Watch(endpoint) => self.watch(&endpoint),
                 // What waited is planned after the timers.
                 Timer::GoOn => {}
             }

@@ -16,6 +16,9 @@ const FIRST_RETRY: Duration = Duration::from_secs(1);
 /// The longest such wait.
 const LAST_RETRY: Duration = Duration::from_secs(30);
 
+/// How long a look at a service that nobody follows is good for.
+const LATELY: Duration = Duration::from_secs(30);
+
 /// What is known of one registry.
 #[derive(Debug, Default)]
 pub(super) struct Reader {
@@ -219,6 +222,19 @@ impl Reader {
     /// known is not there, as far as the registry shows it to us.
     pub(super) fn listed(&self) -> bool {
         self.listed
+    }
+
+    /// Whether a list has ended since the start, well or not.
+    pub(super) fn was_listed_or_failed(&self) -> bool {
+        self.listed || self.list_failures > 0
+    }
+
+    /// Whether it was seen lately what a service is, or that it is not there;
+    /// or whether that was tried.
+    pub(super) fn was_looked_at(&self, service: &ServiceKey, now: Moment) -> bool {
+        let lately = |at: Option<Moment>| at.is_some_and(|at| now.since(at) <= LATELY);
+        let tells = |known: &Known| lately(known.seen_at) || known.failures > 0;
+        lately(self.complete_at) || self.services.get(service).is_some_and(tells)
     }
 
     /// Why the last list could not be read, where a part of it could not.

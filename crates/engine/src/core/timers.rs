@@ -17,6 +17,8 @@ pub(super) enum Timer {
     SourceLost(LinkName),
     /// Plan a service again: a wait of it ends.
     Plan(LinkName, ServiceKey),
+    /// Watch a registry, whatever is still being written.
+    Watch(EndpointName),
     /// Plan again after a standstill.
     GoOn,
 }

@@ -13,6 +13,7 @@ use syncline_model::{
 
 use super::draft::Decision;
 use super::link::{Link, LinkService, Writing};
+use super::reader::Known;
 use super::timers::Timer;
 use super::{Core, Effect, Happening, Persist, WriteError};
 
@@ -93,6 +94,10 @@ impl Core {
             self.take_up_or_wait(name, service);
             return;
         };
+        if draft.adds() && self.looks_first(now, name, service) {
+            self.take_up_or_wait(name, service);
+            return;
+        }
         if let Some(link) = self.links.get_mut(name) {
             link.waited(service);
             if let Some(state) = link.service_mut(service) {
@@ -114,6 +119,31 @@ impl Core {
     pub(super) fn sees_all(&self, link: &Link) -> bool {
         let natives_known = !link.rules.target_is_read || self.readers[&link.rules.to].listed();
         link.report.is_some() && natives_known
+    }
+
+    /// Whether a service of which the target has nothing of ours has to be read
+    /// there before it is given anything: no push tells of natives in a service
+    /// that nobody follows. A read that failed has told all that it can.
+    fn looks_first(&mut self, now: Moment, name: &LinkName, service: &ServiceKey) -> bool {
+        let unknown = |link: &&Link| {
+            let known = |state: &LinkService| state.followed || state.gives();
+            link.rules.target_is_read && !link.service(service).is_some_and(known)
+        };
+        let Some(link) = self.links.get(name).filter(unknown) else {
+            return false;
+        };
+        let endpoint = link.rules.to.clone();
+        let Some(reader) = self.readers.get_mut(&endpoint) else {
+            return false;
+        };
+        if reader.was_looked_at(service, now) {
+            return false;
+        }
+        if !reader.get(service).is_some_and(Known::is_being_read) {
+            let looked = reader.hint(service);
+            self.looked(now, &endpoint, service, looked);
+        }
+        true
     }
 
     /// A service that cannot be planned yet: what the ledger confirmed lately
@@ -153,27 +183,28 @@ impl Core {
     /// Gives the target again what it was given before the start, unless that
     /// was done or is being done.
     fn take_up(&mut self, name: &LinkName, service: &ServiceKey) {
-        let effect = self.writes + 1;
-        let taken = self.update_service(name, service, |state| {
-            let idle = !state.live && state.writing.is_none() && !state.held.is_empty();
-            idle.then(|| {
-                let held = Arc::clone(&state.held);
-                state.writing = Some(Writing {
-                    effect,
-                    accepted: Arc::clone(&held),
-                    changes: Arc::from([]),
-                    stored: true,
-                    again: false,
-                });
-                held
-            })
-        });
-        if let Some(held) = taken.flatten() {
-            self.writes = effect;
-            self.tell_take_up(name, service, effect, held.len());
-            self.apply(name, service, held, Arc::from([]));
-            self.follow_what_matters(name, service);
-        }
+        let Some(link) = self.links.get_mut(name) else {
+            return;
+        };
+        let idle =
+            |state: &&LinkService| !state.live && state.writing.is_none() && !state.held.is_empty();
+        let Some(state) = link.service(service).filter(idle) else {
+            return;
+        };
+        let held = Arc::clone(&state.held);
+        self.writes += 1;
+        let effect = self.writes;
+        let writing = Writing {
+            effect,
+            accepted: Arc::clone(&held),
+            changes: Arc::from([]),
+            stored: true,
+            again: false,
+        };
+        link.begin(service, writing);
+        self.tell_take_up(name, service, effect, held.len());
+        self.apply(name, service, held, Arc::from([]));
+        self.follow_what_matters(name, service);
     }
 
     fn carry_out(
@@ -247,13 +278,14 @@ impl Core {
         state.on_disk.clear();
         let changes: Arc<[Change]> = changes.into();
         let going = going(&state.held, &accepted);
-        state.writing = Some(Writing {
+        let writing = Writing {
             effect,
             accepted: Arc::clone(&accepted),
             changes: Arc::clone(&changes),
             stored: !before_write,
             again: false,
-        });
+        };
+        link.begin(service, writing);
         if changes.is_empty() {
             self.tell_take_up(name, service, effect, accepted.len());
         }
@@ -320,19 +352,21 @@ impl Core {
         result: Result<(), Arc<str>>,
     ) {
         let awaited = |writing: &mut Writing| !std::mem::replace(&mut writing.stored, true);
-        let writing = self.update_service(name, service, |state| {
-            let writing = state.writing.take_if(awaited)?;
-            // What happened meanwhile may speak against taking anything away.
-            let planned_anew = writing.again && !writing.changes.iter().all(adds);
-            if result.is_ok() && planned_anew {
-                let changed = writing.changes.iter().map(|change| change.key().clone());
-                state.on_disk = changed.collect();
-            }
-            Some((writing, planned_anew))
-        });
-        let Some((writing, planned_anew)) = writing.flatten() else {
+        let Some(link) = self.links.get_mut(name) else {
             return;
         };
+        let Some(writing) = link.end_if(service, awaited) else {
+            return;
+        };
+        // What happened meanwhile may speak against taking anything away.
+        let planned_anew = writing.again && !writing.changes.iter().all(adds);
+        if result.is_ok()
+            && planned_anew
+            && let Some(state) = link.service_mut(service)
+        {
+            let changed = writing.changes.iter().map(|change| change.key().clone());
+            state.on_disk = changed.collect();
+        }
         if let Err(what) = result {
             self.not_stored(now, name, service, writing, what);
         } else if planned_anew {
@@ -340,7 +374,7 @@ impl Core {
             self.dirty.insert((name.clone(), service.clone()));
         } else {
             let (accepted, changes) = (writing.accepted.clone(), writing.changes.clone());
-            self.update_service(name, service, |state| state.writing = Some(writing));
+            link.begin(service, writing);
             self.apply(name, service, accepted, changes);
         }
     }
@@ -380,8 +414,8 @@ impl Core {
         service: &ServiceKey,
         result: Result<(), WriteError>,
     ) {
-        let writing = self.update_service(name, service, |state| state.writing.take());
-        let Some(writing) = writing.flatten() else {
+        let link = self.links.get_mut(name);
+        let Some(writing) = link.and_then(|link| link.end_if(service, |_| true)) else {
             return;
         };
         let again = writing.again;

@@ -99,11 +99,13 @@ impl Driver {
         }
         match effect {
             Effect::List { endpoint } => {
-                if let Some(reading) = self.readings.get_mut(&endpoint) {
-                    if self.mode == Mode::Live {
-                        reading.watch();
-                    }
+                if let Some(reading) = self.readings.get(&endpoint) {
                     reading.list();
+                }
+            }
+            Effect::Watch { endpoint, listed } => {
+                if let Some(reading) = self.readings.get(&endpoint) {
+                    reading.watch(listed);
                 }
             }
             Effect::Read {

@@ -19,8 +19,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use syncline_contract::{Ending, Output, Source, Target};
+use syncline_contract::{Ending, Interest, Output, Source, Target};
 use syncline_model::guard::HoldId;
+use syncline_model::scope::Scope;
 use syncline_model::{EndpointName, LinkName, Moment};
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
@@ -201,11 +202,11 @@ impl Engine {
         let (controls, asked) = mpsc::channel(16);
         let mut readings = BTreeMap::new();
         for endpoint in spec.endpoints {
-            let scopes = scopes_of(&endpoint.name, &spec.links);
+            let interest = interest_in(&endpoint.name, &spec.links);
             let reading = Reading::new(
                 endpoint.name.clone(),
                 endpoint.source,
-                scopes,
+                interest,
                 events.clone(),
                 tasks.clone(),
                 cancel.child_token(),
@@ -371,20 +372,25 @@ impl EngineHandle {
 
 /// What an endpoint is read for: the scopes of the links that read from it, and
 /// for those that write to it what they may have written there.
-fn scopes_of(endpoint: &EndpointName, links: &[LinkSpec]) -> Vec<syncline_model::scope::Scope> {
-    let mut scopes = Vec::new();
-    for link in links {
-        let rules = &link.rules;
-        let reads = (rules.from == *endpoint).then(|| rules.rules.scope.clone());
-        let writes =
-            (rules.target_is_read && rules.to == *endpoint).then(|| rules.rules.scope_at_target());
-        for scope in [reads, writes].into_iter().flatten() {
-            if !scopes.contains(&scope) {
-                scopes.push(scope);
-            }
+fn interest_in(endpoint: &EndpointName, links: &[LinkSpec]) -> Interest {
+    let rules = || links.iter().map(|link| &link.rules);
+    let reading = rules().filter(|rules| rules.from == *endpoint);
+    let writing = rules().filter(|rules| rules.target_is_read && rules.to == *endpoint);
+    Interest {
+        scopes: without_repetition(reading.map(|rules| rules.rules.scope.clone())),
+        around: without_repetition(writing.map(|rules| rules.rules.scope_at_target())),
+        ..Interest::default()
+    }
+}
+
+fn without_repetition(scopes: impl Iterator<Item = Scope>) -> Arc<[Scope]> {
+    let mut once = Vec::new();
+    for scope in scopes {
+        if !once.contains(&scope) {
+            once.push(scope);
         }
     }
-    scopes
+    once.into()
 }
 
 /// Reads what earlier runs knew and wrote, and starts the thread that writes.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use std::panic::AssertUnwindSafe;
 use syncline_contract::{
-    Area, Coverage, Followed, ListEnd, Listed, Observation, ObservationSink, Purpose, Source,
+    Area, Coverage, Interest, ListEnd, Listed, Observation, ObservationSink, Purpose, Source,
     observations,
 };
 use syncline_model::scope::Scope;
@@ -32,11 +32,12 @@ const RESTART: Duration = Duration::from_secs(1);
 pub(super) struct Reading {
     endpoint: EndpointName,
     source: Arc<dyn Source>,
+    /// What is listed.
     scopes: Arc<[Scope]>,
-    followed: Arc<Followed>,
+    /// What is watched.
+    interest: Interest,
     events: mpsc::Sender<Event>,
     reads: Arc<Semaphore>,
-    watched: bool,
     tasks: TaskTracker,
     cancel: CancellationToken,
 }
@@ -45,7 +46,7 @@ impl Reading {
     pub(super) fn new(
         endpoint: EndpointName,
         source: Arc<dyn Source>,
-        scopes: Vec<Scope>,
+        interest: Interest,
         events: mpsc::Sender<Event>,
         tasks: TaskTracker,
         cancel: CancellationToken,
@@ -53,27 +54,23 @@ impl Reading {
         Self {
             endpoint,
             source,
-            scopes: scopes.into(),
-            followed: Arc::new(Followed::default()),
+            scopes: interest.everywhere().into(),
+            interest,
             events,
             reads: Arc::new(Semaphore::new(READS_IN_FLIGHT)),
-            watched: false,
             tasks,
             cancel,
         }
     }
 
-    /// Watches until the engine stops, unless it does so already; a watch that
-    /// panics is started again and no other endpoint notices.
-    pub(super) fn watch(&mut self) {
-        if std::mem::replace(&mut self.watched, true) {
-            return;
-        }
+    /// Watches until the engine stops; a watch that panics is started again and
+    /// no other endpoint notices.
+    pub(super) fn watch(&self, listed: Arc<[ServiceKey]>) {
         let (sink, observed) = observations();
         let this = self.clone();
         self.spawn(async move {
             loop {
-                this.watch_once(sink.clone()).await;
+                this.watch_once(Arc::clone(&listed), sink.clone()).await;
                 sink.put(Observation::Down("its watch ended and is restarted".into()));
                 tokio::time::sleep(RESTART).await;
                 sink.put(Observation::LookAtAll);
@@ -92,13 +89,13 @@ impl Reading {
         });
     }
 
-    async fn watch_once(&self, sink: ObservationSink) {
-        let watch = self.source.watch(
-            &self.scopes,
-            Arc::clone(&self.followed),
-            sink,
-            self.cancel.clone(),
-        );
+    async fn watch_once(&self, listed: Arc<[ServiceKey]>, sink: ObservationSink) {
+        let interest = Interest {
+            listed,
+            ..self.interest.clone()
+        };
+        let cancel = self.cancel.clone();
+        let watch = self.source.watch(interest, sink, cancel);
         if AssertUnwindSafe(watch).catch_unwind().await.is_err() {
             tracing::error!(endpoint = %self.endpoint, "the watch panicked");
         }
@@ -155,9 +152,9 @@ impl Reading {
     /// Follows a service by name, or not any more.
     pub(super) fn follow(&self, service: &ServiceKey, follow: bool) {
         if follow {
-            self.followed.follow(service);
+            self.interest.followed.follow(service);
         } else {
-            self.followed.unfollow(service);
+            self.interest.followed.unfollow(service);
         }
     }
 

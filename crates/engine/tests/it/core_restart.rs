@@ -84,6 +84,7 @@ fn a_source_that_is_down_at_the_start_costs_nothing() {
         let mut world = killed(Hold::Persistent, 600);
         world.registry("a").lists = answer;
         world.registry("a").reads = Answer::Fails;
+        world.registry("a").silent = true;
         world.registry("a").hidden.insert(service("orders"));
         world.registry("a").hidden.insert(service("stock"));
         world.start();

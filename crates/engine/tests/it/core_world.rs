@@ -57,6 +57,7 @@ pub(crate) struct World {
     /// Makes delays, losses and doubles; without it everything is prompt.
     pub(crate) chance: Option<Chance>,
     followed: BTreeSet<(EndpointName, ServiceKey)>,
+    watched: BTreeSet<EndpointName>,
     told: Told,
     /// What was done, a line each.
     log: Vec<String>,
@@ -81,6 +82,7 @@ pub(crate) fn world(links: impl IntoIterator<Item = LinkSetup>) -> World {
         withheld: BTreeSet::new(),
         chance: None,
         followed: BTreeSet::new(),
+        watched: BTreeSet::new(),
         told: Told::default(),
         log: Vec::new(),
         journal: Vec::new(),
@@ -162,6 +164,7 @@ impl World {
         self.core = Core::new(self.links.iter().map(LinkSetup::rules));
         self.queue.clear();
         self.followed.clear();
+        self.watched.clear();
         self.told = Told::default();
         for link in &self.links {
             if !link.hold.needs_durable_additions() && link.target_is_read {
@@ -267,6 +270,11 @@ impl World {
         let target = &self.registries[&self.link(&link).to];
         let copies = target.copies(&link, &service(name));
         copies.iter().map(bare).collect()
+    }
+
+    /// Whether a registry is watched.
+    pub(crate) fn watches(&self, registry: &str) -> bool {
+        self.watched.contains(registry)
     }
 
     /// What was done since the last time this was asked.

@@ -9,6 +9,7 @@ mod core_random;
 mod core_restart;
 mod core_schedule;
 mod core_sync;
+mod core_watch;
 mod core_world;
 mod store_journal;
 mod store_open;

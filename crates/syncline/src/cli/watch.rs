@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::Args;
 use serde::Serialize;
-use syncline_contract::{Followed, Observation, Observations, Period, Purpose, observations};
+use syncline_contract::{Interest, Observation, Observations, Period, Purpose, observations};
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -83,11 +83,10 @@ impl WatchArgs {
         let cancel = CancellationToken::new();
         let tasks = TaskTracker::new();
         let source = Arc::clone(&watch.reading.source);
-        let scopes = [watch.reading.scope.clone()];
+        let interest = Interest::in_all_of(watch.reading.scope.clone());
         let token = cancel.clone();
         tasks.spawn(async move {
-            let followed = Arc::new(Followed::default());
-            source.watch(&scopes, followed, sink, token).await;
+            source.watch(interest, sink, token).await;
         });
         let ended = watch.until(&observations, Instant::now() + time).await;
         cancel.cancel();

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt};
-use syncline_contract::{Area, Coverage, Follow, Followed, Listed, Observation, ObservationSink};
+use syncline_contract::{Area, Coverage, Follow, Interest, Listed, Observation, ObservationSink};
 use syncline_model::ServiceKey;
 use syncline_model::scope::Scope;
 use syncline_nacos::http::Route;
@@ -44,18 +44,17 @@ const LISTED_AHEAD: usize = 64;
 const IN_FLIGHT: usize = 16;
 
 /// Watches a 1.x registry until it turns out to be another one.
-pub(super) async fn run(
-    reader: &Arc<Reader>,
-    scopes: &[Scope],
-    followed: &Followed,
-    sink: &ObservationSink,
-) {
+pub(super) async fn run(reader: &Arc<Reader>, interest: &Interest, sink: &ObservationSink) {
+    let followed = &*interest.followed;
+    let scopes = interest.everywhere();
     let prompter = Prompter::start(Arc::clone(reader));
-    let mut poll = Poll::new(reader, scopes, sink);
+    let mut poll = Poll::new(reader, &scopes, sink);
     let mut pace = Pace::new(LIVELY, CALM);
     for service in followed.all() {
         poll.follow(&service, Follow::Begin);
     }
+    // No content has this fingerprint but by chance, and then it was told.
+    poll.known.extend(interest.listed.iter().map(|s| (s.clone(), 0)));
     loop {
         let started = Instant::now();
         let answer = poll.round().await;
@@ -79,8 +78,9 @@ pub(super) async fn run(
 }
 
 /// Asks for everything for ever, whatever the version.
-pub(super) async fn ask(reader: &Arc<Reader>, scopes: &[Scope], sink: &ObservationSink) {
-    let mut poll = Poll::new(reader, scopes, sink);
+pub(super) async fn ask(reader: &Arc<Reader>, interest: &Interest, sink: &ObservationSink) {
+    let scopes = interest.everywhere();
+    let mut poll = Poll::new(reader, &scopes, sink);
     let mut pace = Pace::new(LIVELY, CALM);
     loop {
         let started = Instant::now();

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use futures_util::future::{BoxFuture, FutureExt};
 use futures_util::stream::{self, BoxStream, SelectAll, StreamExt};
-use syncline_contract::{Follow, Followed, Observation, ObservationSink};
+use syncline_contract::{Follow, Interest, Observation, ObservationSink};
 use syncline_model::scope::Scope;
 use syncline_model::{NamespaceId, ServiceKey, Truth};
 use syncline_nacos::grpc::{
@@ -57,21 +57,20 @@ enum Names {
 pub(super) async fn run(
     reader: &Arc<Reader>,
     server: &Negotiated,
-    scopes: &[Scope],
-    followed: &Followed,
+    interest: &Interest,
     sink: &ObservationSink,
 ) {
     let (found, mut names) = mpsc::channel(1);
     let watching = async {
-        let mut watch = Watch::new(reader, scopes, followed, sink);
-        for service in followed.all() {
+        let mut watch = Watch::new(reader, interest, sink);
+        for service in interest.followed.all() {
             watch.subscribe(&service).await;
         }
         watch.run(&mut names).await;
     };
     tokio::select! {
         () = watching => {}
-        () = find_names(reader, server.generation, scopes, found) => {}
+        () = find_names(reader, server.generation, &interest.scopes, found) => {}
     }
 }
 
@@ -82,9 +81,6 @@ async fn find_names(
     scopes: &[Scope],
     found: mpsc::Sender<Names>,
 ) {
-    if scopes.is_empty() {
-        return std::future::pending().await;
-    }
     let mut pace = Pace::new(NAMES_EVERY, NAMES_EVERY);
     let mut reach = None;
     let mut told: HashMap<NamespaceId, u64> = HashMap::new();
@@ -164,14 +160,16 @@ struct Lane {
 /// What is subscribed, and over which connections.
 struct Watch<'a> {
     reader: &'a Arc<Reader>,
-    scopes: &'a [Scope],
-    followed: &'a Followed,
+    interest: &'a Interest,
     sink: &'a ObservationSink,
     placement: Placement,
     lanes: Vec<Lane>,
     events: SelectAll<BoxStream<'static, (usize, SessionEvent)>>,
     /// The services whose names were found, by namespace.
     named: BTreeMap<NamespaceId, BTreeSet<ServiceKey>>,
+    /// What was listed before the watch began, until the names of its namespace
+    /// have told whether it is still there.
+    listed: Vec<ServiceKey>,
     /// Services whose names are gone, and since when.
     unnamed: HashMap<ServiceKey, Instant>,
     pulse: Pulse,
@@ -180,21 +178,16 @@ struct Watch<'a> {
 }
 
 impl<'a> Watch<'a> {
-    fn new(
-        reader: &'a Arc<Reader>,
-        scopes: &'a [Scope],
-        followed: &'a Followed,
-        sink: &'a ObservationSink,
-    ) -> Self {
+    fn new(reader: &'a Arc<Reader>, interest: &'a Interest, sink: &'a ObservationSink) -> Self {
         Self {
             reader,
-            scopes,
-            followed,
+            interest,
             sink,
             placement: Placement::default(),
             lanes: Vec::new(),
             events: SelectAll::new(),
             named: BTreeMap::new(),
+            listed: interest.listed.to_vec(),
             unnamed: HashMap::new(),
             pulse: Pulse::default(),
             fallback: None,
@@ -207,7 +200,7 @@ impl<'a> Watch<'a> {
         loop {
             tokio::select! {
                 Some((lane, event)) = self.events.next() => self.observe(lane, event),
-                changes = self.followed.changes() => {
+                changes = self.interest.followed.changes() => {
                     for (service, change) in changes {
                         match change {
                             Follow::Begin => self.subscribe(&service).await,
@@ -238,10 +231,13 @@ impl<'a> Watch<'a> {
             self.unnamed.remove(service);
             self.subscribe(service).await;
         }
+        let its = |service: &mut ServiceKey| service.namespace == namespace;
+        let listed: Vec<ServiceKey> = self.listed.extract_if(.., its).collect();
+        let gone = before.into_iter().chain(listed);
         let now = Instant::now();
-        for service in before.difference(&services) {
+        for service in gone.filter(|service| !services.contains(service)) {
             self.sink.put(Observation::Look(service.clone()));
-            self.unnamed.insert(service.clone(), now);
+            self.unnamed.insert(service, now);
         }
         self.named.insert(namespace, services);
     }
@@ -257,7 +253,7 @@ impl<'a> Watch<'a> {
             .collect();
         for service in expired {
             self.unnamed.remove(&service);
-            if !self.followed.contains(&service) {
+            if !self.interest.followed.contains(&service) {
                 self.unsubscribe(&service);
             }
         }
@@ -372,7 +368,7 @@ impl<'a> Watch<'a> {
         if !standing && longest >= WITHOUT_CONNECTION && self.fallback.is_none() {
             tracing::warn!(endpoint = %self.reader.cluster.endpoint(),
                 "no gRPC connection stands; asking for everything instead");
-            let polling = poll::ask(self.reader, self.scopes, self.sink);
+            let polling = poll::ask(self.reader, self.interest, self.sink);
             self.fallback = Some(polling.boxed());
         }
     }

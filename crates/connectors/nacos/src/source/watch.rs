@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use syncline_contract::{Followed, Observation, ObservationSink};
-use syncline_model::scope::Scope;
+use syncline_contract::{Interest, Observation, ObservationSink};
 use syncline_nacos::version::Generation;
 use tokio::time::sleep;
 
@@ -19,19 +18,14 @@ pub(super) const DESCRIPTION: &str = "gRPC subscription, new names every 2 s";
 
 /// Watches for ever. It returns to the beginning when the servers turn out to
 /// be of another generation than before.
-pub(super) async fn run(
-    reader: Arc<Reader>,
-    scopes: &[Scope],
-    followed: &Followed,
-    sink: &ObservationSink,
-) {
+pub(super) async fn run(reader: Arc<Reader>, interest: &Interest, sink: &ObservationSink) {
     let mut pace = Pace::new(Duration::ZERO, Duration::ZERO);
     loop {
         match reader.cluster.negotiated().await {
             Ok(server) if server.generation == Generation::V1 => {
-                poll::run(&reader, scopes, followed, sink).await;
+                poll::run(&reader, interest, sink).await;
             }
-            Ok(server) => subscribe::run(&reader, &server, scopes, followed, sink).await,
+            Ok(server) => subscribe::run(&reader, &server, interest, sink).await,
             Err(failure) => {
                 sink.put(Observation::Down(failure.chain().into()));
                 sleep(pace.after(Duration::ZERO, Answer::None)).await;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use syncline_contract::{Followed, Observation, Observations, Source, observations};
+use syncline_contract::{Followed, Interest, Observation, Observations, Source, observations};
 use syncline_model::{ServiceKey, ServiceSet};
 use syncline_testkit::eventually;
 use syncline_testkit::nacos::{RealNacos, Version};
@@ -36,11 +36,14 @@ struct Watching {
 impl Watching {
     fn start(place: &Place, followed: Arc<Followed>) -> Self {
         let source = place.source();
-        let scopes = [place.scope()];
+        let interest = Interest {
+            followed,
+            ..Interest::in_all_of(place.scope())
+        };
         let (sink, observed) = observations();
         let cancel = CancellationToken::new();
         let stop = cancel.clone();
-        let watch = tokio::spawn(async move { source.watch(&scopes, followed, sink, stop).await });
+        let watch = tokio::spawn(async move { source.watch(interest, sink, stop).await });
         let seen = Arc::new(Mutex::new(Seen::default()));
         let taking = tokio::spawn(take(observed, Arc::clone(&seen)));
         Self {

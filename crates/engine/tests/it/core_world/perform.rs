@@ -143,6 +143,20 @@ impl World {
                 };
                 self.queue(Kind::Read, Outcome::Sight(read, sight));
             }
+            Effect::Watch { endpoint, listed } => {
+                assert!(self.watched.insert(endpoint.clone()), "asked for once");
+                let there = self.registries[&endpoint].services();
+                for service in &there {
+                    self.push(&endpoint, service);
+                }
+                for service in listed.iter().filter(|s| !there.contains(*s)) {
+                    let gone = Event::Observed {
+                        endpoint: endpoint.clone(),
+                        observation: Observation::Look(service.clone()),
+                    };
+                    self.queue(Kind::Push, Outcome::Event(gone));
+                }
+            }
             Effect::Follow {
                 endpoint,
                 service,
@@ -181,7 +195,8 @@ impl World {
     pub(super) fn push(&mut self, endpoint: &EndpointName, service: &ServiceKey) {
         let read = self.links.iter().any(|link| link.from == *endpoint);
         let follows = self.followed.contains(&(endpoint.clone(), service.clone()));
-        if !self.running || self.registries[endpoint].silent || !(read || follows) {
+        let watched = self.running && self.watched.contains(endpoint);
+        if !watched || self.registries[endpoint].silent || !(read || follows) {
             return;
         }
         // Some are lost and some come twice.
@@ -229,7 +244,11 @@ impl World {
             self.log.push(format!("{link} {name}: {}", told(change)));
         }
         self.check_removals(&link, &write);
-        let fate = self.registries[&self.link(&link).to].writes;
+        let target = &self.registries[&self.link(&link).to];
+        let fate = target.writes;
+        if target.hangs {
+            return;
+        }
         let arrives_late = self.chance.as_mut().is_none_or(|c| c.percent(50));
         if arrives_late {
             self.queue(Kind::Write, Outcome::Arrives(link, write, fate));

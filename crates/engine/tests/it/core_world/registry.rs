@@ -45,6 +45,8 @@ pub(crate) struct Registry {
     pub(crate) lists: Answer,
     pub(crate) reads: Answer,
     pub(crate) writes: Fate,
+    /// Ends no write.
+    pub(crate) hangs: bool,
     /// Pushes nothing.
     pub(crate) silent: bool,
     /// Loses the marks of copies.
