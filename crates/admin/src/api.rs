@@ -106,7 +106,8 @@ pub struct Link {
     pub from: String,
     /// Where it writes.
     pub to: String,
-    /// `starting`, `syncing`, `in step`, `held`, `source lost` or `paused`.
+    /// `starting`, `syncing`, `in step`, `held`, `source lost`, `paused` or
+    /// `withdrawing` (it is configured no more, and takes back what it gave).
     pub state: String,
     /// With whose eyes its whole scope was read, once it was.
     #[serde(skip_serializing_if = "Option::is_none", default)]

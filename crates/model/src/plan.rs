@@ -113,6 +113,8 @@ pub enum Removal {
     LeftToReplica,
     /// The source has it, and the link does not select it any more.
     LeftScope(Absence),
+    /// The link is not configured any more.
+    LinkRemoved(Absence),
 }
 
 /// The cause as the journal tells it.
@@ -120,6 +122,7 @@ impl fmt::Display for Removal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Absent(proof) => write!(f, "gone from the source ({})", proof.truth()),
+            Self::Shadowed(Standing::OtherLink) => f.write_str("given by another link now"),
             Self::Shadowed(_) => f.write_str("registered natively at the target"),
             Self::Expired(proof) => write!(
                 f,
@@ -130,6 +133,7 @@ impl fmt::Display for Removal {
                 f.write_str("let go: a replica that sees the source does not hold it")
             }
             Self::LeftScope(_) => f.write_str("left the scope of the link"),
+            Self::LinkRemoved(_) => f.write_str("its link was removed from the configuration"),
         }
     }
 }
@@ -236,6 +240,9 @@ pub enum Standing {
     /// HTTP registrations of one address for one), and whoever took ours away
     /// would take the native's.
     Instead,
+    /// Another link of ours gives the same: what one of them takes away by
+    /// address is taken from both.
+    OtherLink,
 }
 
 /// What a plan for one service of one target is made from.

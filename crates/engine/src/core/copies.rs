@@ -191,6 +191,10 @@ impl Core {
             let address = (native.key.host.clone(), native.key.port);
             neighbours.natives.insert(address, standing);
         }
+        if link.rules.retired {
+            let theirs = self.given_by_others(link, service);
+            neighbours.natives.extend(theirs);
+        }
         neighbours
     }
 

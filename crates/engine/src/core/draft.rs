@@ -297,6 +297,9 @@ impl Core {
         gone: &Instance,
         proof: Absence,
     ) -> Removal {
+        if link.rules.retired {
+            return Removal::LinkRemoved(proof);
+        }
         if link.is_unwanted(service) || self.is_deselected(link, service, gone) {
             return Removal::LeftScope(proof);
         }

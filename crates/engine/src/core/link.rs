@@ -46,6 +46,9 @@ pub struct LinkRules {
     pub realtime: bool,
     /// What happens while its source stays lost.
     pub source_lost: SourceLost,
+    /// Whether it is configured no more, and what it gave is to be withdrawn. It
+    /// reads from nowhere then: its source is its target.
+    pub retired: bool,
 }
 
 /// One link's state.
@@ -259,6 +262,9 @@ impl Link {
     /// Whether the configuration alone says that the target is to have nothing
     /// of a service, so that no look at the source is needed.
     pub(super) fn is_unwanted(&self, service: &ServiceKey) -> bool {
+        if self.rules.retired {
+            return true;
+        }
         let state = self.services.get(service);
         let Rules { scope, mapping, .. } = &self.rules.rules;
         // A namespace by its show name is not known before the source tells it.
@@ -266,6 +272,11 @@ impl Link {
             && state.is_some_and(|state| state.from.is_empty())
             && (self.deselected.contains(service)
                 || (mapping.is_identity() && !scope.selects(service)))
+    }
+
+    /// Whether it is configured no more and nothing of what it gave is left.
+    pub(super) fn has_withdrawn(&self) -> bool {
+        self.rules.retired && !self.services.values().any(LinkService::gives)
     }
 
     /// What the guard knew before the start. A loss of what the ledger does not
@@ -461,6 +472,9 @@ impl Link {
     /// A source service is there: where it belongs at the target, if it is in
     /// the link's scope.
     pub(super) fn contribute(&mut self, source: &ServiceKey) -> Option<ServiceKey> {
+        if self.rules.retired {
+            return None;
+        }
         if !self.rules.rules.scope.selects(source) {
             let target = self.rules.rules.mapping.map_service(source);
             if self.services.contains_key(&target) {

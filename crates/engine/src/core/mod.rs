@@ -22,6 +22,7 @@ mod link;
 mod peers;
 mod preview;
 mod reader;
+mod retired;
 mod status;
 mod telling;
 mod timers;
@@ -512,6 +513,7 @@ impl Core {
             self.open(&link);
             self.announce_lacking(now, &link);
         }
+        self.open_retired();
     }
 
     /// A list went through: what waited for it is planned.

@@ -60,6 +60,8 @@ pub enum LinkState {
     SourceLost,
     /// An operator stopped it.
     Paused,
+    /// It is configured no more, and takes back what it gave.
+    Withdrawing,
 }
 
 impl LinkState {
@@ -72,6 +74,7 @@ impl LinkState {
             Self::Held => "held",
             Self::SourceLost => "source lost",
             Self::Paused => "paused",
+            Self::Withdrawing => "withdrawing",
         }
     }
 }
@@ -87,6 +90,8 @@ pub struct LinkStatus {
     pub to: EndpointName,
     /// What it is doing.
     pub state: LinkState,
+    /// Whether it is configured no more.
+    pub retired: bool,
     /// With whose eyes its source is read.
     pub truth: Option<Truth>,
     /// How long ago its source was last read whole.
@@ -146,6 +151,7 @@ impl Core {
             links: self
                 .links
                 .values()
+                .filter(|link| !link.has_withdrawn())
                 .map(|link| self.link_status(link, now))
                 .collect(),
             peers: self.peer_status(now),
@@ -168,6 +174,7 @@ impl Core {
             from: rules.from.clone(),
             to: rules.to.clone(),
             state: state(link, source, pending, &holds),
+            retired: rules.retired,
             truth: link.truth,
             complete_ago: source.complete_at.map(|at| now.since(at)),
             target: link.report.clone(),
@@ -193,10 +200,12 @@ fn state(link: &Link, source: &Reader, pending: usize, holds: &[HoldStatus]) -> 
         LinkState::SourceLost
     } else if link.report.is_none() || !link.settled {
         LinkState::Starting
+    } else if !holds.is_empty() && (pending == 0 || link.rules.retired) {
+        LinkState::Held
+    } else if link.rules.retired {
+        LinkState::Withdrawing
     } else if pending > 0 || link.is_looking() {
         LinkState::Syncing
-    } else if !holds.is_empty() {
-        LinkState::Held
     } else {
         LinkState::InStep
     }

@@ -34,11 +34,17 @@ impl Core {
             return;
         }
         self.announce_dirty(now);
-        while let Some((link, service)) = self.dirty.pop_first() {
-            self.plan_service(now, &link, &service);
-        }
+        self.plan_all(now);
         for name in self.links.keys().cloned().collect::<Vec<_>>() {
             self.settle(&name);
+        }
+        // Links that are configured no more wait for others to settle.
+        self.plan_all(now);
+    }
+
+    fn plan_all(&mut self, now: Moment) {
+        while let Some((link, service)) = self.dirty.pop_first() {
+            self.plan_service(now, &link, &service);
         }
     }
 
@@ -54,6 +60,7 @@ impl Core {
         if planned && !link.settled {
             self.take_up_written(name);
             self.effects.push(Effect::Settled { link: name.clone() });
+            self.open_retired();
         }
         if let Some(link) = self.links.get_mut(name).filter(|_| planned) {
             link.settled = true;
@@ -86,7 +93,7 @@ impl Core {
         }
         // What was begun is brought to an end, also after the trigger's time.
         let open = link.is_open() || (state.due && !link.paused);
-        if !open || !self.sees_all(link) {
+        if !open || !self.sees_all(link) || !self.others_have_begun(link) {
             self.take_up_or_wait(name, service);
             return;
         }

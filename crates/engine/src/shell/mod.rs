@@ -10,11 +10,12 @@ mod handover;
 mod peers;
 mod reading;
 mod rendering;
+mod retired;
 mod schedule;
 mod storing;
 mod writing;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,6 +30,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use rendering::Debounce;
+pub use retired::Retired;
 pub use schedule::Strategy;
 
 use crate::core::{
@@ -76,6 +78,8 @@ pub struct EndpointSpec {
 pub struct LinkSpec {
     /// What it does.
     pub rules: LinkRules,
+    /// As the ledger knows it, where that is by another name.
+    pub known_as: Option<LinkName>,
     /// Where it writes.
     pub sink: Sink,
     /// When it looks.
@@ -217,7 +221,7 @@ impl Engine {
         let (remembered, storing) = match state {
             Some(state) => {
                 let rebuilding = state.rebuilding;
-                let (remembered, writer) = remember(state, &spec.links, clock).await?;
+                let (remembered, writer) = remember(state, &spec.links, spec.mode, clock).await?;
                 let writer = Arc::new(writer);
                 tasks.spawn(storing::watch_health(
                     writer.health(),
@@ -374,7 +378,7 @@ impl EngineHandle {
 /// for those that write to it what they may have written there.
 fn interest_in(endpoint: &EndpointName, links: &[LinkSpec]) -> Interest {
     let rules = || links.iter().map(|link| &link.rules);
-    let reading = rules().filter(|rules| rules.from == *endpoint);
+    let reading = rules().filter(|rules| rules.from == *endpoint && !rules.retired);
     let writing = rules().filter(|rules| rules.target_is_read && rules.to == *endpoint);
     Interest {
         scopes: without_repetition(reading.map(|rules| rules.rules.scope.clone())),
@@ -393,21 +397,38 @@ fn without_repetition(scopes: impl Iterator<Item = Scope>) -> Arc<[Scope]> {
     once.into()
 }
 
+/// What a link writes, and where the ledger has that.
+struct Route {
+    link: LinkName,
+    ledger: LinkName,
+    to: EndpointName,
+}
+
+impl Route {
+    fn of(link: &LinkSpec) -> Self {
+        let LinkRules { name, to, .. } = &link.rules;
+        Self {
+            link: name.clone(),
+            ledger: link.known_as.as_ref().unwrap_or(name).clone(),
+            to: to.clone(),
+        }
+    }
+}
+
 /// Reads what earlier runs knew and wrote, and starts the thread that writes.
 async fn remember(
-    state: State,
+    mut state: State,
     links: &[LinkSpec],
+    mode: Mode,
     clock: Clock,
 ) -> Result<(Vec<Event>, StoreWriter), StoreError> {
-    let routes: Vec<(LinkName, EndpointName)> = links
-        .iter()
-        .map(|link| (link.rules.name.clone(), link.rules.from.clone()))
-        .collect();
-    let (reader, taken_over) = (state.store.reader(), state.taken_over);
+    let routes: Vec<Route> = links.iter().map(Route::of).collect();
+    let sources = links.iter().map(|link| link.rules.from.clone());
+    let sources: BTreeSet<EndpointName> = sources.collect();
     let read = move || {
         let mut events = Vec::new();
-        let sources: std::collections::BTreeSet<_> = routes.iter().map(|(_, from)| from).collect();
-        for endpoint in sources {
+        let reader = state.store.reader();
+        for endpoint in &sources {
             for row in reader.load_cache(endpoint)? {
                 let (service, record) = row?;
                 events.push(Event::Remembered {
@@ -418,23 +439,29 @@ async fn remember(
             }
         }
         let now = storing::wall_ms();
-        for (link, _) in &routes {
-            for row in reader.load_ledger(link)? {
+        for Route { link, ledger, to } in &routes {
+            for row in reader.load_ledger(ledger)? {
                 let (service, record) = row?;
+                if record.target != *to {
+                    continue;
+                }
                 let (set, fresh) = storing::remembered(&record, now);
                 events.push(Event::Held {
                     link: link.clone(),
                     service,
                     set,
-                    fresh: fresh || taken_over,
+                    fresh: fresh || state.taken_over,
                 });
+            }
+            if mode == Mode::Live && link != ledger {
+                state.rename(ledger, link, to)?;
             }
             events.push(storing::recalled(&reader, link, clock)?);
         }
         events.extend(storing::evacuated(&reader)?);
-        Ok::<_, StoreError>(events)
+        Ok::<_, StoreError>((events, state))
     };
-    let events = tokio::task::spawn_blocking(read)
+    let (events, state) = tokio::task::spawn_blocking(read)
         .await
         .map_err(|_| StoreError::Closed)??;
     let options = WriterOptions::new(Arc::new(storing::wall_ms));

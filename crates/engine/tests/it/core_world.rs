@@ -56,7 +56,8 @@ pub(crate) struct World {
     withheld: BTreeSet<Kind>,
     /// Makes delays, losses and doubles; without it everything is prompt.
     pub(crate) chance: Option<Chance>,
-    followed: BTreeSet<(EndpointName, ServiceKey)>,
+    /// How many links follow each service.
+    followed: BTreeMap<(EndpointName, ServiceKey), usize>,
     watched: BTreeSet<EndpointName>,
     told: Told,
     /// What was done, a line each.
@@ -81,7 +82,7 @@ pub(crate) fn world(links: impl IntoIterator<Item = LinkSetup>) -> World {
         stepped: 0,
         withheld: BTreeSet::new(),
         chance: None,
-        followed: BTreeSet::new(),
+        followed: BTreeMap::new(),
         watched: BTreeSet::new(),
         told: Told::default(),
         log: Vec::new(),
@@ -172,6 +173,21 @@ impl World {
                 target.drop_copies(&link.name);
             }
         }
+    }
+
+    /// Starts again after a death, with other links.
+    pub(crate) fn start_with(&mut self, links: impl IntoIterator<Item = LinkSetup>) {
+        self.crash();
+        self.links = links.into_iter().collect();
+        self.core = Core::new(self.links.iter().map(LinkSetup::rules));
+        let names = self
+            .links
+            .iter()
+            .flat_map(|l| [l.from.clone(), l.to.clone()]);
+        for name in names {
+            self.registries.entry(name).or_default();
+        }
+        self.start();
     }
 
     pub(crate) fn registry(&mut self, name: &str) -> &mut Registry {

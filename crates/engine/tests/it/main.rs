@@ -7,6 +7,7 @@ mod core_natives;
 mod core_peers;
 mod core_random;
 mod core_restart;
+mod core_retired;
 mod core_schedule;
 mod core_sync;
 mod core_watch;

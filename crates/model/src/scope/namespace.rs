@@ -36,6 +36,11 @@ impl NamespacePattern {
         }
     }
 
+    /// Selects one namespace by its id.
+    pub fn of(id: &NamespaceId) -> Self {
+        Self::Id(Pattern::literal(id.as_str()))
+    }
+
     /// Selects every namespace.
     pub fn any() -> Self {
         Self::Id(Pattern::any())

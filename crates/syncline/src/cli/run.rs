@@ -93,7 +93,8 @@ async fn tell_progress(engine: EngineHandle) {
         let Ok(status) = engine.status().await else {
             return;
         };
-        for link in &status.links {
+        // What is configured no more has no first sync.
+        for link in status.links.iter().filter(|link| !link.retired) {
             let name = link.link.to_string();
             let at = match bars.iter().position(|(known, _)| *known == name) {
                 Some(at) => at,
@@ -126,6 +127,7 @@ async fn tell_progress(engine: EngineHandle) {
 fn show(link: &LinkStatus, bar: &Progress) -> bool {
     match link.state {
         LinkState::InStep | LinkState::Held | LinkState::Paused => true,
+        LinkState::Withdrawing => false,
         LinkState::SourceLost => {
             bar.say(&format!("{} cannot be read", link.from));
             false

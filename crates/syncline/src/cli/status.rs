@@ -8,6 +8,7 @@ use syncline_admin::api;
 mod replicas;
 
 use super::{Context, Exit, Usage};
+use crate::output::describe::way;
 use crate::output::number::grouped;
 use crate::output::palette::{Palette, Tone};
 use crate::output::table::{Cell, Table};
@@ -126,7 +127,7 @@ fn link_row(link: &api::Link) -> [Cell; 8] {
     let hold = link.target.as_ref().map_or("", |target| &target.hold);
     [
         link.name.as_str().into(),
-        format!("{} → {}", link.from, link.to).into(),
+        way(&link.from, &link.to).into(),
         Cell::new(tone, link.state.as_str()),
         grouped(link.services).into(),
         grouped(link.instances).into(),

@@ -43,6 +43,7 @@ pub use link::{
 };
 pub use load::{load, parse};
 pub use meaning::{Fault, Faults};
+pub(crate) use name::is_name;
 pub(crate) use nearest::did_you_mean;
 pub use peers::Peers;
 pub use problem::{ConfigError, Problem};

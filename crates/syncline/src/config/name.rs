@@ -16,7 +16,7 @@ use super::endpoint::Endpoint;
 pub(super) const PATTERN: &str = "^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$";
 
 /// Whether a text may be a name.
-pub(super) fn is_name(text: &str) -> bool {
+pub(crate) fn is_name(text: &str) -> bool {
     let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
     (1..=63).contains(&text.len())
         && text.chars().all(legal)

@@ -8,9 +8,10 @@ use croner::Cron;
 use syncline_contract::Source;
 use syncline_engine::core::{LinkRules, SourceLost};
 use syncline_engine::store::Install;
-use syncline_engine::{EndpointSpec, EngineSpec, LinkSpec, Strategy};
+use syncline_engine::{EndpointSpec, EngineSpec, LinkSpec, Retired, Strategy};
 use syncline_model::desire::{HealthPolicy, Marking, Rules};
 use syncline_model::ownership::{KeyTooShort, Signer};
+use syncline_model::scope::NamespacePattern;
 use syncline_model::{EndpointName, LinkName};
 use thiserror::Error;
 
@@ -82,6 +83,7 @@ pub(super) fn assemble(
     options: &Options,
     registries: &[ServedRegistry],
     taken: &TakenOver,
+    retired: &[Retired],
 ) -> Result<EngineSpec, AssembleError> {
     for name in &options.links {
         if !config.links.iter().any(|link| link.name == *name) {
@@ -101,6 +103,9 @@ pub(super) fn assemble(
     let mut links = Vec::new();
     for link in config.links.iter().filter(|link| options.runs(&link.name)) {
         links.push(assembler.link(link, &mut sources)?);
+    }
+    for retired in retired {
+        links.extend(assembler.retired(retired, &mut sources)?);
     }
     Ok(EngineSpec {
         endpoints: sources
@@ -170,13 +175,46 @@ impl Assembler<'_> {
             serves_last_known: !connectors::marks(to),
             realtime: link.strategy.mode == Mode::Realtime,
             source_lost: SourceLost::Keep,
+            retired: false,
         };
         Ok(LinkSpec {
             rules,
+            known_as: None,
             sink,
             strategy: strategy(link)?,
             verify_every: link.strategy.verify_every.get(),
         })
+    }
+
+    /// A link that is configured no more and whose copies are to be withdrawn:
+    /// what it would be without anything to copy. A consumer's file stays as it
+    /// is.
+    fn retired(
+        &self,
+        retired: &Retired,
+        sources: &mut BTreeMap<EndpointName, Arc<dyn Source>>,
+    ) -> Result<Option<LinkSpec>, AssembleError> {
+        let Retired { link, to, .. } = retired;
+        let as_link = Link::between(link.clone(), to.clone(), to.clone());
+        match self.config.endpoints.get(to) {
+            Some(Endpoint::Nacos(_) | Endpoint::Embedded(_)) => {}
+            Some(Endpoint::File(_)) => return Ok(None),
+            None => {
+                tracing::warn!(%link, endpoint = %to, instances = retired.instances,
+                    "the link is configured no more, and neither is the endpoint that it wrote \
+                     to: its copies stay there as they are. Configure the endpoint again to have \
+                     them withdrawn");
+                return Ok(None);
+            }
+        }
+        let mut spec = self.link(&as_link, sources)?;
+        spec.known_as = Some(retired.ledger.clone());
+        spec.rules.retired = true;
+        let namespaces = retired.namespaces.iter().map(NamespacePattern::of);
+        spec.rules.rules.scope.namespaces = namespaces.collect();
+        tracing::warn!(%link, endpoint = %to, instances = retired.instances,
+            "the link is configured no more: its copies are withdrawn, as far as the guard lets them");
+        Ok(Some(spec))
     }
 
     /// Makes sure that an endpoint is read, once for all links; whether it can

@@ -17,7 +17,7 @@ use std::time::Duration;
 use syncline_admin::{AdminError, ControlClient};
 use syncline_contract::Ending;
 use syncline_engine::store::{Install, InstallError, InstallKey, StoreError};
-use syncline_engine::{Engine, EngineHandle, Mode, State, StateError};
+use syncline_engine::{Engine, EngineHandle, Mode, Retired, State, StateError};
 use syncline_model::{EndpointName, LinkName};
 use syncline_registry::{Listeners, Registry, ServeError};
 use thiserror::Error;
@@ -29,7 +29,7 @@ pub use reach::{Reached, ReachedSource, reach};
 use takeover::TakenOver;
 pub use takeover::TakeoverError;
 
-use crate::config::Config;
+use crate::config::{Config, is_name};
 
 /// How long writes under way may take to end when the daemon stops.
 const STOP_WITHIN: Duration = Duration::from_secs(10);
@@ -149,7 +149,11 @@ impl Daemon {
         let tasks = TaskTracker::new();
         let registries = serve_registries(config, &options, &tasks, &cancel).await?;
         let taken = taken.unwrap_or_default();
-        let spec = assemble::assemble(config, &install, &options, &registries, &taken)?;
+        let retired = match &state {
+            Some(state) => retired(state, config, &options)?,
+            None => Vec::new(),
+        };
+        let spec = assemble::assemble(config, &install, &options, &registries, &taken, &retired)?;
         let engine = Engine::start(spec, state)
             .await
             .map_err(DaemonError::Remembered)?;
@@ -208,6 +212,23 @@ fn install_of(config: &Config, state: Option<&Path>) -> Result<Install, DaemonEr
         install.key = InstallKey::from_hex(key.expose()).ok_or(DaemonError::Key)?;
     }
     Ok(install)
+}
+
+/// The links that the ledger knows and the configuration does not, where all of
+/// the configuration runs. What commands for two endpoints wrote belongs to no
+/// configuration.
+fn retired(state: &State, config: &Config, options: &Options) -> Result<Vec<Retired>, DaemonError> {
+    let whole = options.links.is_empty();
+    if !whole || config.links.iter().any(|link| !is_name(link.name.as_str())) {
+        return Ok(Vec::new());
+    }
+    let links = config.links.iter();
+    let links = links.map(|link| (link.name.clone(), link.to.clone()));
+    let mut retired = state
+        .retired(&links.collect())
+        .map_err(DaemonError::Remembered)?;
+    retired.retain(|retired| retired.ledger.as_str().split('@').all(is_name));
+    Ok(retired)
 }
 
 fn open_state(folder: &Path, install: &Install, command: &str) -> Result<State, DaemonError> {

@@ -1,4 +1,4 @@
-//! Instances in words.
+//! Instances and links in words.
 
 use syncline_model::{Instance, Metadata, Seen};
 
@@ -25,6 +25,15 @@ pub fn content(instance: &Instance) -> String {
 pub fn metadata(metadata: &Metadata) -> String {
     let pairs: Vec<_> = metadata.iter().map(|(k, v)| format!("{k}={v}")).collect();
     pairs.join(", ")
+}
+
+/// Where a link leads from and to. What is configured no more reads from
+/// nowhere, which the engine says by naming the target twice.
+pub fn way(from: &str, to: &str) -> String {
+    match from == to {
+        true => format!("(removed) → {to}"),
+        false => format!("{from} → {to}"),
+    }
 }
 
 #[cfg(test)]

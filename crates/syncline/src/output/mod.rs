@@ -8,7 +8,7 @@
 //! * [`list`]: services and instances, as tables, JSON or YAML;
 //! * [`change`]: what was added, changed and removed, line by line;
 //! * [`plan`]: what a link would do;
-//! * [`describe`]: instances, and how they differ, in words;
+//! * [`describe`]: instances, their differences and links in words;
 //! * [`table`], [`number`], [`time`]: how columns, counts and durations look;
 //! * [`progress`]: bars, while a terminal looks.
 

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::change::{ChangeRow, Kind, Layout};
+use super::describe::way;
 use super::number::{grouped, plural};
 use super::palette::Palette;
 
@@ -41,7 +42,7 @@ pub fn render(plans: &[PlanRow], palette: Palette) -> String {
     let mut text = String::new();
     for plan in plans {
         let link = palette.strong(format!("{:width$}", plan.link));
-        let way = format!("{link}  {} → {}", plan.from, plan.to);
+        let way = format!("{link}  {}", way(&plan.from, &plan.to));
         if plan.changes.is_empty() {
             text.push_str(&format!("{way}   nothing to do\n"));
             continue;

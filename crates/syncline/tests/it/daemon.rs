@@ -19,6 +19,7 @@ mod life;
 mod mapping;
 mod removal;
 mod restart;
+mod retired;
 mod strategy;
 
 pub(crate) mod application;

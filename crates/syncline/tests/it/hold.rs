@@ -4,6 +4,7 @@
 mod crash;
 mod removal;
 mod replicas;
+mod retired;
 
 use syncline_testkit::nacos::{RealNacos, Version};
 use syncline_testkit::run;
@@ -24,6 +25,7 @@ struct Holding {
     services: Vec<Service>,
     application: Application,
     source: Embedded,
+    configuration: String,
     syncline: Syncline,
     consumer: Subscriber,
 }
@@ -57,18 +59,15 @@ impl Holding {
                 _ => target.register(service, &native()).await?,
             }
         }
-        let syncline = Setup::new()?.run(&copy(
-            source.nacos.http,
-            target.http,
-            hold,
-            &places.select(),
-        ))?;
+        let configuration = copy(source.nacos.http, target.http, hold, &places.select());
+        let syncline = Setup::new()?.run(&configuration)?;
         let mut holding = Self {
             consumer: Subscriber::of(target, &services)?,
             target,
             services,
             application,
             source,
+            configuration,
             syncline,
         };
         holding.syncline.in_step().await?;

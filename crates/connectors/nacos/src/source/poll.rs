@@ -54,7 +54,8 @@ pub(super) async fn run(reader: &Arc<Reader>, interest: &Interest, sink: &Observ
         poll.follow(&service, Follow::Begin);
     }
     // No content has this fingerprint but by chance, and then it was told.
-    poll.known.extend(interest.listed.iter().map(|s| (s.clone(), 0)));
+    poll.known
+        .extend(interest.listed.iter().map(|s| (s.clone(), 0)));
     loop {
         let started = Instant::now();
         let answer = poll.round().await;

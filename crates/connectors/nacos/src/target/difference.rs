@@ -55,7 +55,7 @@ pub(super) fn difference(
     let yielded = write.changes.iter().filter_map(|change| match change {
         Change::Remove {
             instance,
-            because: Removal::Shadowed(Standing::Instead),
+            because: Removal::Shadowed(Standing::Instead | Standing::OtherLink),
         } => Some(&instance.key),
         _ => None,
     });

@@ -162,11 +162,15 @@ impl World {
                 service,
                 follow,
             } => {
-                let changed = match follow {
-                    true => self.followed.insert((endpoint, service)),
-                    false => self.followed.remove(&(endpoint, service)),
-                };
-                assert!(changed, "one link follows a service once");
+                let place = (endpoint, service);
+                let writers = self.links.iter().filter(|link| link.to == place.0);
+                let most = writers.count();
+                let followers = self.followed.entry(place).or_default();
+                match follow {
+                    true => *followers += 1,
+                    false => *followers -= 1,
+                }
+                assert!(*followers <= most, "one link follows a service once");
             }
             Effect::Persist(persist) => self.persist(persist),
             Effect::Apply { link, write } => self.apply(link, write),
@@ -194,7 +198,8 @@ impl World {
     /// Subscribers are told what a service is now, where somebody subscribes.
     pub(super) fn push(&mut self, endpoint: &EndpointName, service: &ServiceKey) {
         let read = self.links.iter().any(|link| link.from == *endpoint);
-        let follows = self.followed.contains(&(endpoint.clone(), service.clone()));
+        let followers = self.followed.get(&(endpoint.clone(), service.clone()));
+        let follows = followers.is_some_and(|followers| *followers > 0);
         let watched = self.running && self.watched.contains(endpoint);
         if !watched || self.registries[endpoint].silent || !(read || follows) {
             return;
@@ -294,6 +299,7 @@ impl World {
             let justified = stands(&write.accepted, key, setup.identity)
                 || (yields && target.was_native(&write.service, key))
                 || super::peer::is_left(write, key)
+                || setup.retired
                 || self.told.is_gone(setup, &write.service, key);
             assert!(
                 justified,

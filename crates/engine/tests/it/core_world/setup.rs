@@ -30,6 +30,7 @@ pub(crate) struct LinkSetup {
     pub(crate) scope: Scope,
     pub(crate) mapping: MappingRules,
     pub(crate) source_lost: SourceLost,
+    pub(crate) retired: bool,
 }
 
 /// A link that follows everything at once and holds nothing, named `from-to`.
@@ -50,6 +51,7 @@ pub(crate) fn link(from: &str, to: &str) -> LinkSetup {
         scope: Scope::everything(),
         mapping: MappingRules::identity(),
         source_lost: SourceLost::Keep,
+        retired: false,
     }
 }
 
@@ -90,6 +92,13 @@ impl LinkSetup {
     pub(crate) fn output(mut self) -> Self {
         self.target_is_read = false;
         self.hold = Hold::Written;
+        self
+    }
+
+    /// As it goes on when it is configured no more.
+    pub(crate) fn retired(mut self) -> Self {
+        self.from = self.to.clone();
+        self.retired = true;
         self
     }
 
@@ -140,6 +149,7 @@ impl LinkSetup {
             serves_last_known: false,
             realtime: self.realtime,
             source_lost: self.source_lost,
+            retired: self.retired,
         }
     }
 }

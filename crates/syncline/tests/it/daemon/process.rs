@@ -61,9 +61,7 @@ impl Setup {
     /// Writes the configuration; relative paths in it are in the daemon's
     /// folder.
     pub(crate) fn configure(&self, text: &str) -> anyhow::Result<()> {
-        let text = format!("{text}\nadmin: {{ listen: \"{}\" }}\n", self.admin);
-        std::fs::write(self.file("syncline.yaml"), text)?;
-        Ok(())
+        configure(self.folder.path(), self.admin, text)
     }
 
     /// Runs the daemon with a configuration.
@@ -78,10 +76,21 @@ impl Setup {
     }
 }
 
+fn configure(folder: &Path, admin: SocketAddr, text: &str) -> anyhow::Result<()> {
+    let text = format!("{text}\nadmin: {{ listen: \"{admin}\" }}\n");
+    std::fs::write(folder.join("syncline.yaml"), text)?;
+    Ok(())
+}
+
 impl Syncline {
     /// A file in the daemon's folder.
     pub(crate) fn file(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
+    }
+
+    /// Writes another configuration, for the next start.
+    pub(crate) fn configure(&self, text: &str) -> anyhow::Result<()> {
+        configure(self.folder.path(), self.admin, text)
     }
 
     /// Where the daemon remembers.
