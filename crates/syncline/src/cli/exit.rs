@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use crate::config::ConfigError;
 use crate::output::Palette;
+use crate::output::safe::safe;
 
 /// What a command's exit code says.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -36,7 +37,8 @@ impl From<Exit> for ExitCode {
 #[error("{0}")]
 pub struct Usage(pub String);
 
-/// A failure, and what to do about it.
+/// A failure, and what to do about it. The hint may have lines of its own: what
+/// others said is to be safe in it.
 #[derive(Debug)]
 pub struct Hinted {
     hint: String,
@@ -71,14 +73,19 @@ pub fn report(error: &anyhow::Error, palette: Palette) -> (Option<String>, Exit)
     let (text, exit) = if let Some(config) = find::<ConfigError>(error) {
         (config.render(palette), Exit::Usage)
     } else if let Some(hinted) = find::<Hinted>(error) {
-        (format!("{error:#}\n  {}", hinted.hint), Exit::Failure)
+        (format!("{}\n  {}", said(error), hinted.hint), Exit::Failure)
     } else if find::<Usage>(error).is_some() {
-        (format!("{error:#}"), Exit::Usage)
+        (said(error), Exit::Usage)
     } else {
-        (format!("{error:#}"), Exit::Failure)
+        (said(error), Exit::Failure)
     };
     let label = palette.removed("error:");
     (Some(format!("{label} {text}")), exit)
+}
+
+/// The whole chain in one line, whatever a server said in it.
+fn said(error: &anyhow::Error) -> String {
+    safe(&format!("{error:#}")).into_owned()
 }
 
 fn find<E: std::error::Error + 'static>(error: &anyhow::Error) -> Option<&E> {

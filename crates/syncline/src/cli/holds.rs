@@ -11,6 +11,7 @@ use crate::config::did_you_mean;
 use crate::output::Format;
 use crate::output::number::plural;
 use crate::output::palette::{Palette, Tone};
+use crate::output::safe;
 use crate::output::table::{Cell, Table};
 use crate::output::time::spoken;
 
@@ -59,6 +60,7 @@ impl HoldsArgs {
             context.screen.data(&holds)?;
         } else {
             let wide = context.screen.format == Format::Wide;
+            let holds = safe::answer(&holds)?;
             let text = text(&holds.holds, wide, context.screen.palette);
             context.screen.print(&text)?;
         }

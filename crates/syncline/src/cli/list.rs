@@ -10,6 +10,7 @@ use super::reading::{Reading, Whole};
 use super::route::Selection;
 use super::{Context, Exit};
 use crate::output::list::{self, InstancesRow, ServiceRow};
+use crate::output::safe::safe;
 use crate::output::time::spoken;
 
 /// List the services of a registry, or their instances
@@ -162,11 +163,12 @@ fn remarks(context: &Context, report: &SourceReport, whole: &Whole) -> String {
     let palette = context.screen.palette;
     let doubts = whole.doubts().into_iter().map(|(place, why)| {
         let sign = palette.changed("!");
-        format!("{sign} {place}: {why}\n")
+        let doubt = format!("{place}: {why}");
+        format!("{sign} {}\n", safe(&doubt))
     });
     let advice = report
         .advice
         .iter()
-        .map(|advice| format!("  {}\n", palette.dim(advice)));
+        .map(|advice| format!("  {}\n", palette.dim(safe(advice))));
     doubts.chain(advice).collect()
 }

@@ -14,6 +14,7 @@ use crate::daemon::{Daemon, Options};
 use crate::output::change::{ChangeRow, Kind};
 use crate::output::plan::{PlanRow, render};
 use crate::output::progress::Progress;
+use crate::output::safe;
 use crate::output::time::spoken;
 
 /// How often a plan in the making is looked at.
@@ -71,6 +72,7 @@ impl PlanArgs {
         if context.screen.wants_data() {
             context.screen.data(&plan)?;
         } else {
+            let plan = safe::answer(&plan)?;
             let rows: Vec<PlanRow> = plan.links.iter().map(row).collect();
             context
                 .screen

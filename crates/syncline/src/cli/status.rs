@@ -11,6 +11,7 @@ use super::{Context, Exit, Usage};
 use crate::output::describe::way;
 use crate::output::number::grouped;
 use crate::output::palette::{Palette, Tone};
+use crate::output::safe;
 use crate::output::table::{Cell, Table};
 use crate::output::time::spoken;
 
@@ -54,6 +55,7 @@ impl StatusArgs {
         if context.screen.wants_data() {
             context.screen.data(&status)?;
         } else {
+            let status = safe::answer(&status)?;
             context
                 .screen
                 .print(&text(&status, context.screen.palette))?;

@@ -11,10 +11,11 @@ use syncline_engine::{EngineHandle, Mode};
 use tokio::time::Instant;
 
 use super::route::Route;
-use super::{Context, Exit, Usage};
+use super::{Context, Exit, Hinted, Usage};
 use crate::config::{Config, Endpoint, Link};
 use crate::daemon::{Daemon, Options};
 use crate::output::number::plural;
+use crate::output::safe::safe;
 use crate::output::time::spoken;
 
 /// How often the progress is looked at.
@@ -124,10 +125,10 @@ async fn in_step(engine: &EngineHandle, deadline: Instant) -> anyhow::Result<Sta
             return Ok(status);
         }
         if Instant::now() >= deadline {
-            anyhow::bail!(
-                "not in step in time; nothing was removed that was not proven gone{}",
-                why_not(&status)
+            let late = anyhow::anyhow!(
+                "not in step in time; nothing was removed that was not proven gone"
             );
+            return Err(Hinted::new(late, why_not(&status)).into());
         }
         tokio::time::sleep(LOOK_EVERY).await;
     }
@@ -146,6 +147,7 @@ fn is_done(link: &LinkStatus) -> bool {
     }
 }
 
+/// A line for each thing that is not as it should be.
 fn why_not(status: &Status) -> String {
     let endpoints = status.endpoints.iter().flat_map(|endpoint| {
         let areas = endpoint.areas.iter();
@@ -154,12 +156,12 @@ fn why_not(status: &Status) -> String {
             .down
             .iter()
             .chain(doubts)
-            .map(|why| format!("\n  {}: {why}", endpoint.endpoint))
+            .map(|why| format!("{}: {why}", endpoint.endpoint))
             .collect::<Vec<_>>()
     });
     let links = status.links.iter().flat_map(|link| {
         let problems = link.problems.iter().take(5);
-        problems.map(|problem| format!("\n  {}: {} {}", link.link, problem.service, problem.what))
+        problems.map(|problem| format!("{}: {} {}", link.link, problem.service, problem.what))
     });
     let links_behind = status
         .links
@@ -167,12 +169,11 @@ fn why_not(status: &Status) -> String {
         .filter(|link| !is_done(link))
         .map(|link| {
             let state = link.state.as_str();
-            format!(
-                "\n  {}: {state}, {} services pending",
-                link.link, link.pending
-            )
+            format!("{}: {state}, {} services pending", link.link, link.pending)
         });
-    links_behind.chain(endpoints).chain(links).collect()
+    let lines = links_behind.chain(endpoints).chain(links);
+    let lines: Vec<String> = lines.map(|line| safe(&line).into_owned()).collect();
+    lines.join("\n  ")
 }
 
 fn exit(status: &Status) -> Exit {

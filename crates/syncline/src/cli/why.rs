@@ -11,6 +11,7 @@ use super::when::{When, utc};
 use super::{Context, Exit};
 use crate::config::did_you_mean;
 use crate::output::Format;
+use crate::output::safe::safe;
 
 /// How many steps of a story are told; `-o wide` tells all.
 const TOLD: usize = 20;
@@ -129,11 +130,11 @@ impl WhyArgs {
     }
 
     fn nothing(&self, story: &Story) -> String {
-        let mut text = format!("nothing is known of {}", self.what);
+        let mut text = format!("nothing is known of {}", safe(&self.what));
         let named = story.services.iter().map(String::as_str);
         let short = named.clone().filter_map(|name| name.rsplit('/').next());
         if let Some(hint) = did_you_mean(&self.what, named.chain(short)) {
-            text.push_str(&format!("; {hint}"));
+            text.push_str(&format!("; {}", safe(&hint)));
         }
         text.push('\n');
         if let Some(reach) = story.oldest {

@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::text::{Mark, Texts};
 use crate::output::Palette;
 use crate::output::number::plural;
+use crate::output::safe::safe;
 
 /// One thing that is wrong, and where.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
@@ -19,12 +20,82 @@ pub struct Problem {
     excerpt: Option<Excerpt>,
 }
 
-/// The line in question.
+/// The line in question, or as much of it as a screen takes.
 #[derive(Clone, PartialEq, Eq, Debug)]
 struct Excerpt {
     number: usize,
     line: String,
-    mark: Mark,
+    /// What stands before the marks below: as wide as what is above it.
+    before: String,
+    width: usize,
+}
+
+/// How many characters of a line are shown, and how many of them may stand
+/// before the place that is meant.
+const EXCERPT: usize = 120;
+const BEFORE: usize = 60;
+
+impl Excerpt {
+    fn of(line: &str, mark: Mark) -> Self {
+        let length = line.chars().count();
+        let column = (mark.column - 1).min(length);
+        // A line that fits is shown whole; of a longer one, what is around the
+        // place.
+        let (from, until) = match length <= EXCERPT {
+            true => (0, length),
+            false => {
+                let from = column.saturating_sub(BEFORE);
+                (from, length.min(from + EXCERPT))
+            }
+        };
+        let shown = line.chars().skip(from).take(until - from);
+        let mut shown: String = shown.map(visible).collect();
+        let before = shown.chars().take(column - from);
+        let mut before: String = before.map(|c| if c == '\t' { '\t' } else { ' ' }).collect();
+        if from > 0 {
+            shown.insert(0, '…');
+            before.insert(0, ' ');
+        }
+        // A mark may be wider than its line: a map spans many.
+        let width = mark
+            .width
+            .min((until + 1).saturating_sub(mark.column))
+            .max(1);
+        if until < length {
+            shown.push('…');
+        }
+        Self {
+            number: mark.line,
+            line: shown,
+            before,
+            width,
+        }
+    }
+}
+
+/// Controls take one place, as they do in the text; a tab stays one.
+fn visible(c: char) -> char {
+    match c {
+        '\t' => c,
+        _ if safe(c.encode_utf8(&mut [0; 4])).len() > c.len_utf8() => '\u{fffd}',
+        _ => c,
+    }
+}
+
+/// How long a message may be that quotes what a user wrote.
+const MESSAGE: usize = 400;
+
+/// A message in one line, without the middle of what is too long to be read.
+fn shortened(message: &str) -> String {
+    let message = safe(message);
+    let length = message.chars().count();
+    if length <= MESSAGE {
+        return message.into_owned();
+    }
+    let half = MESSAGE / 2;
+    let begin: String = message.chars().take(half).collect();
+    let end: String = message.chars().skip(length - half).collect();
+    format!("{begin}…{end}")
 }
 
 /// A configuration that cannot be used, with everything that is wrong with it.
@@ -83,15 +154,8 @@ impl Problem {
         let bar = palette.dim("|");
         let number = palette.dim(format!("{:>GUTTER$}", excerpt.number));
         lines.push(format!("{number} {bar} {}", excerpt.line));
-        let before: String = excerpt
-            .line
-            .chars()
-            .chain(std::iter::repeat(' '))
-            .take(excerpt.mark.column - 1)
-            .map(|c| if c == '\t' { '\t' } else { ' ' })
-            .collect();
-        let carets = palette.removed("^".repeat(excerpt.mark.width.max(1)));
-        lines.push(format!("{:GUTTER$} {bar} {before}{carets}", ""));
+        let carets = palette.removed("^".repeat(excerpt.width));
+        lines.push(format!("{:GUTTER$} {bar} {}{carets}", "", excerpt.before));
     }
 }
 
@@ -109,19 +173,7 @@ impl Problems {
 
     /// Adds a problem at a place and shows the line.
     pub(super) fn show(&mut self, texts: &Texts, mark: Mark, message: impl Into<String>) {
-        let line = texts.line(mark);
-        // A mark may be wider than its line: a map spans many.
-        let room = (line.chars().count() + 1)
-            .saturating_sub(mark.column)
-            .max(1);
-        let excerpt = Excerpt {
-            number: mark.line,
-            line,
-            mark: Mark {
-                width: mark.width.min(room),
-                ..mark
-            },
-        };
+        let excerpt = Excerpt::of(&texts.line(mark), mark);
         self.push(texts, mark, message.into(), Some(excerpt));
     }
 
@@ -130,7 +182,7 @@ impl Problems {
     pub(super) fn add_without_place(&mut self, message: impl Into<String>) {
         let problem = Problem {
             place: None,
-            message: message.into(),
+            message: shortened(&message.into()),
             excerpt: None,
         };
         self.found.push((None, problem));
@@ -139,7 +191,7 @@ impl Problems {
     fn push(&mut self, texts: &Texts, mark: Mark, message: String, excerpt: Option<Excerpt>) {
         let problem = Problem {
             place: texts.is_shown(mark).then(|| texts.place(mark)),
-            message,
+            message: shortened(&message),
             excerpt: excerpt.filter(|_| texts.is_shown(mark)),
         };
         self.found.push((Some(mark), problem));

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::palette::{Palette, Tone};
+use super::safe::safe;
 
 /// What happened to an instance, or would.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
@@ -55,6 +56,20 @@ pub struct ChangeRow {
     pub detail: String,
 }
 
+impl ChangeRow {
+    /// The same, staying within its line.
+    fn safe(&self) -> Self {
+        let text = |text: &str| safe(text).into_owned();
+        Self {
+            at: self.at.as_deref().map(text),
+            kind: self.kind,
+            service: text(&self.service),
+            address: text(&self.address),
+            detail: text(&self.detail),
+        }
+    }
+}
+
 /// Lays out lines that come one after another. Columns are as wide as the
 /// widest value so far, so that a stream settles down.
 #[derive(Clone, Copy, Debug)]
@@ -77,7 +92,7 @@ impl Layout {
             address: 0,
         };
         for row in rows {
-            layout.widen(row);
+            layout.widen(&row.safe());
         }
         // Two more than the one between the columns of a stream.
         layout.service += 2;
@@ -92,6 +107,7 @@ impl Layout {
 
     /// The line of a change, without its end.
     pub fn line(&mut self, row: &ChangeRow, palette: Palette) -> String {
+        let row = &row.safe();
         self.widen(row);
         let time = row
             .at

@@ -9,6 +9,7 @@ use syncline_model::{Instance, Seen, ServiceKey, View};
 
 use super::number::{grouped, plural};
 use super::palette::{Palette, Tone};
+use super::safe::safe;
 use super::screen::Format;
 use super::table::{Cell, Table, cut};
 
@@ -248,7 +249,7 @@ pub fn summary<'a>(
         ),
     };
     let line = format!("{services}, {instances} · {how}");
-    format!("{}\n", palette.dim(line))
+    format!("{}\n", palette.dim(safe(&line)))
 }
 
 /// A table of instances for each service. `width` is that of the screen.
@@ -261,21 +262,22 @@ pub fn instances(
     let mut text = String::new();
     for row in rows {
         let service = &row.service;
-        let name = palette.strong(format!(
+        let name = format!(
             "{}/{}/{}",
             service.namespace, service.group, service.service
-        ));
-        let note = service
-            .note
-            .as_ref()
-            .map_or_else(String::new, |note| format!("   {}", palette.changed(note)));
+        );
+        let name = palette.strong(safe(&name));
+        let note = service.note.as_ref().map_or_else(String::new, |note| {
+            format!("   {}", palette.changed(safe(note)))
+        });
         text.push_str(&format!("{name}   {} healthy{note}\n", service.ratio()));
         if !row.instances.is_empty() {
             text.push_str(&instance_table(&row.instances, format, width, palette));
         }
         for unusable in &row.unusable {
             let sign = palette.changed("!");
-            text.push_str(&format!("{sign} {}   {}\n", unusable.address, unusable.why));
+            let (address, why) = (safe(&unusable.address), safe(&unusable.why));
+            text.push_str(&format!("{sign} {address}   {why}\n"));
         }
         text.push('\n');
     }
@@ -298,7 +300,8 @@ fn instance_table(
         .column("METADATA");
     let room = (format != Format::Wide).then(|| metadata_room(rows, width));
     for row in rows {
-        let metadata = row.metadata_text();
+        // Made safe before it is cut, for nothing is longer than it looks.
+        let metadata = safe(&row.metadata_text()).into_owned();
         let metadata = room.map_or_else(|| metadata.clone(), |room| cut(&metadata, room));
         table.row([
             Cell::new(Tone::Strong, row.address.as_str()),

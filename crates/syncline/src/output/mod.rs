@@ -10,7 +10,8 @@
 //! * [`plan`]: what a link would do;
 //! * [`describe`]: instances, their differences and links in words;
 //! * [`table`], [`number`], [`time`]: how columns, counts and durations look;
-//! * [`progress`]: bars, while a terminal looks.
+//! * [`progress`]: bars, while a terminal looks;
+//! * [`safe`]: texts of others, which must not do anything to a screen.
 
 pub mod change;
 pub mod describe;
@@ -19,6 +20,7 @@ pub mod number;
 pub mod palette;
 pub mod plan;
 pub mod progress;
+pub mod safe;
 pub mod screen;
 pub mod table;
 pub mod time;

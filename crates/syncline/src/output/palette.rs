@@ -83,6 +83,24 @@ fn style(tone: Tone) -> Style {
     }
 }
 
+/// How many bytes at the beginning of a text are a sequence that colours of
+/// ours are made of; tables write the same otherwise.
+pub(super) fn sequence(text: &str) -> usize {
+    let Some(rest) = text.strip_prefix("\u{1b}[") else {
+        return 0;
+    };
+    let Some(end) = rest.find('m') else { return 0 };
+    match SEQUENCES.contains(&&rest[..end]) {
+        true => "\u{1b}[".len() + end + 1,
+        false => 0,
+    }
+}
+
+/// Reset, bold, dimmed, and the three colours, as words of ours and as cells.
+const SEQUENCES: [&str; 9] = [
+    "0", "1", "2", "31", "32", "33", "38;5;1", "38;5;2", "38;5;3",
+];
+
 /// Text that brings its colour along.
 #[derive(Clone, Copy, Debug)]
 pub struct Painted<T> {

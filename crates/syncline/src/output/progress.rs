@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use super::safe::safe;
+
 /// How far a piece of work has come. It draws on the standard error output if
 /// that is a terminal, and leaves nothing behind.
 #[derive(Debug)]
@@ -17,15 +19,15 @@ impl Progress {
     pub fn begin(subject: &str, what: &str) -> Self {
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(10))
             .with_style(style("{prefix}  {spinner} {msg}  {elapsed}"))
-            .with_prefix(subject.to_owned())
-            .with_message(what.to_owned());
+            .with_prefix(safe(subject).into_owned())
+            .with_message(safe(what).into_owned());
         bar.enable_steady_tick(Duration::from_millis(100));
         Self { bar }
     }
 
     /// Says what is being done now.
     pub fn say(&self, what: &str) {
-        self.bar.set_message(what.to_owned());
+        self.bar.set_message(safe(what).into_owned());
     }
 
     /// From here on there is a known number of things to do.

@@ -6,6 +6,7 @@ use clap::ValueEnum;
 use serde::Serialize;
 
 use super::palette::Palette;
+use super::safe;
 
 /// The form of an answer.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug, ValueEnum)]
@@ -79,22 +80,27 @@ impl Screen {
         }
     }
 
-    /// Writes text as it is, at once.
+    /// Writes lines at once. Only line ends and our own colours do anything in
+    /// them.
     ///
     /// # Errors
     /// When nobody reads any more, which ends a command quietly.
     pub fn print(&self, text: &str) -> io::Result<()> {
+        self.write(&safe::lines(text))
+    }
+
+    fn write(&self, text: &str) -> io::Result<()> {
         let mut out = self.out.lock();
         out.write_all(text.as_bytes())?;
         out.flush()
     }
 
-    /// Writes text and ends the line.
+    /// Writes one line, whatever is in it, and ends it.
     ///
     /// # Errors
     /// When nobody reads any more, which ends a command quietly.
     pub fn line(&self, text: &str) -> io::Result<()> {
-        self.print(&format!("{text}\n"))
+        self.write(&format!("{}\n", safe::line(text)))
     }
 
     /// Whether the answer is for programs.
@@ -110,7 +116,7 @@ impl Screen {
         let text = match self.format {
             Format::Yaml => serde_saphyr::to_string(answer)?,
             Format::Json | Format::Table | Format::Wide => {
-                serde_json::to_string_pretty(answer)? + "\n"
+                safe::json(&serde_json::to_string_pretty(answer)?).into_owned() + "\n"
             }
         };
         self.print(&text)?;
@@ -125,7 +131,9 @@ impl Screen {
     pub fn item<T: Serialize>(&self, item: &T) -> anyhow::Result<()> {
         let text = match self.format {
             Format::Yaml => format!("---\n{}", serde_saphyr::to_string(item)?),
-            Format::Json | Format::Table | Format::Wide => serde_json::to_string(item)? + "\n",
+            Format::Json | Format::Table | Format::Wide => {
+                safe::json(&serde_json::to_string(item)?).into_owned() + "\n"
+            }
         };
         self.print(&text)?;
         Ok(())

@@ -1,8 +1,11 @@
 //! Tables without borders: aligned columns and nothing else.
 
+use std::borrow::Cow;
+
 use comfy_table::{Attribute, Cell as Inner, CellAlignment, Color, ContentArrangement};
 
 use super::palette::{Palette, Tone};
+use super::safe::safe;
 
 /// A table to be.
 #[derive(Clone, Debug)]
@@ -25,12 +28,14 @@ pub struct Cell {
 }
 
 impl Cell {
-    /// A cell in a tone.
+    /// A cell in a tone, which stays within its line whatever is in it.
     pub fn new(tone: Tone, text: impl Into<String>) -> Self {
-        Self {
-            text: text.into(),
-            tone,
-        }
+        let text = text.into();
+        let text = match safe(&text) {
+            Cow::Borrowed(_) => text,
+            Cow::Owned(safe) => safe,
+        };
+        Self { text, tone }
     }
 }
 

@@ -14,6 +14,7 @@ mod bad_input;
 mod bad_instances;
 mod faults;
 mod files;
+mod forgery;
 mod guard;
 mod life;
 mod mapping;

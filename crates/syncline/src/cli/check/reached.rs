@@ -5,6 +5,7 @@ use serde::Serialize;
 use crate::cli::Exit;
 use crate::daemon::Reached;
 use crate::output::palette::{Palette, Tone};
+use crate::output::safe::safe;
 use crate::output::table::{Cell, Table};
 
 /// What came of asking one endpoint.
@@ -99,11 +100,11 @@ pub(super) fn text(rows: &[ReachedRow], palette: Palette) -> String {
             // A failure usually begins with the endpoint's name.
             let name = format!("{}: ", row.endpoint);
             let what = what.strip_prefix(&name).unwrap_or(what);
-            text.push_str(&format!("{sign} {name}{what}\n"));
+            text.push_str(&format!("{sign} {name}{}\n", safe(what)));
         }
         for advice in &row.advice {
             let advice = format!("{}: {advice}", row.endpoint);
-            text.push_str(&format!("  {}\n", palette.dim(advice)));
+            text.push_str(&format!("  {}\n", palette.dim(safe(&advice))));
         }
     }
     text

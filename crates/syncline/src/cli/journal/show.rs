@@ -8,6 +8,7 @@ use syncline_model::MARK_KEY;
 use super::{Context, Exit, Lines};
 use crate::cli::when::{When, local, utc};
 use crate::output::number::plural;
+use crate::output::safe::safe;
 use crate::output::table::Table;
 
 /// How many lines are shown unless told otherwise.
@@ -161,18 +162,18 @@ fn table(records: &[Record]) -> Table {
 fn given_text(service: &str, answer: &AsOf, at: When) -> String {
     let mut text = String::new();
     if answer.given.is_empty() {
-        text.push_str(&format!("nothing is known of {service}\n"));
+        text.push_str(&format!("nothing is known of {}\n", safe(service)));
     }
     for given in &answer.given {
         let target = given.target.as_deref().unwrap_or("its target");
-        text.push_str(&format!(
-            "{} had been given {} of {} on link {} at {}\n",
-            target,
+        let line = format!(
+            "{target} had been given {} of {} on link {} at {}",
             plural(given.instances.len(), "instance"),
             given.service,
             given.link,
             local(at.0)
-        ));
+        );
+        text.push_str(&format!("{}\n", safe(&line)));
     }
     if let Some(reach) = answer.oldest.filter(|reach| !reach.is_whole()) {
         text.push_str(&format!(

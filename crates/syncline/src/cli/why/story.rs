@@ -7,6 +7,7 @@ use syncline_engine::journal::{Change, JournalEntry, Kind, Outcome, Step, Story}
 use crate::cli::when::{local, utc};
 use crate::output::number::plural;
 use crate::output::palette::{Palette, Tone};
+use crate::output::safe::safe;
 
 /// One step, for programs.
 #[derive(Serialize)]
@@ -57,24 +58,22 @@ pub(super) fn text(
     let mut text = String::new();
     if let Some(last) = story.steps.iter().rev().find(|step| is_telling(step)) {
         let head = headline(what, last, runs);
-        text.push_str(&format!("{}\n", palette.strong(head)));
+        text.push_str(&format!("{}\n", palette.strong(safe(&head))));
     }
     for held in held {
-        text.push_str(&format!(
-            "{} held on {}: {}; needs {}; syncline approve {}\n",
-            palette.changed("!"),
-            held.link,
-            held.hold.reason,
-            held.hold.needs,
-            held.hold.id
-        ));
+        let hold = &held.hold;
+        let what = format!(
+            "held on {}: {}; needs {}; syncline approve {}",
+            held.link, hold.reason, hold.needs, hold.id
+        );
+        text.push_str(&format!("{} {}\n", palette.changed("!"), safe(&what)));
     }
     for record in &story.lasting {
         text.push_str(&format!(
             "{} since {}: {}\n",
             palette.changed("!"),
             local(record.entry.at_ms),
-            trouble(&record.entry)
+            safe(&trouble(&record.entry))
         ));
     }
     text.push('\n');
@@ -91,7 +90,8 @@ pub(super) fn text(
         text.push_str(&format!("{}\n", palette.dim(back)));
     }
     for error in &story.unread {
-        text.push_str(&format!("{} {error}\n", palette.changed("!")));
+        let error = error.to_string();
+        text.push_str(&format!("{} {}\n", palette.changed("!"), safe(&error)));
     }
     text
 }
@@ -125,10 +125,11 @@ fn step_text(step: &Step, runs: bool, palette: Palette) -> String {
     let instance = entry
         .instance
         .as_ref()
-        .map_or_else(String::new, |instance| format!("   {instance}"));
-    let mut text = format!("{at}  {}{instance}\n", palette.paint(tone, done));
+        .map_or_else(String::new, |instance| format!("   {}", safe(instance)));
+    let done = palette.paint(tone, safe(&done));
+    let mut text = format!("{at}  {done}{instance}\n");
     for line in reasons(step) {
-        text.push_str(&format!("{:25}{line}\n", ""));
+        text.push_str(&format!("{:25}{}\n", "", safe(&line)));
     }
     text
 }

@@ -298,3 +298,43 @@ fn every_prefix_of_a_configuration_is_answered() {
         drop(parse(&text[..end]));
     }
 }
+
+#[test]
+fn of_a_very_long_line_only_the_place_in_question_is_shown() {
+    let filler = "x".repeat(1 << 20);
+    let text = format!("endpoints: {{ a: {{ kind: file, path: {filler}, paht: b }} }}\n");
+    let said = problems(&text);
+    assert!(said.len() < 600, "{} bytes: {said:.600}", said.len());
+    let lines: Vec<&str> = said.lines().collect();
+    let [message, excerpt, marks] = lines.as_slice() else {
+        panic!("three lines: {said}");
+    };
+    assert!(
+        message.ends_with("unknown key `paht`, did you mean `path`?"),
+        "{message}"
+    );
+    let at = excerpt.chars().position(|c| c == 'p').expect("the key");
+    assert_eq!(marks.chars().position(|c| c == '^'), Some(at), "{said}");
+    assert!(
+        excerpt.contains("| …xxx") && excerpt.ends_with("paht: b } }"),
+        "{excerpt}"
+    );
+}
+
+#[test]
+fn a_very_long_value_is_not_quoted_whole() {
+    let filler = "x".repeat(1 << 20);
+    for text in [
+        format!("{filler}: 1\n"),
+        format!("endpoints: {{ a: {{ kind: {filler} }} }}\n"),
+        format!("endpoints: {{ a: {{ kind: file, path: b, {filler}: c }} }}\n"),
+        format!("endpoints: {filler}\n"),
+        format!("endpoints: [{{{filler}\n"),
+        format!("links: [{{ name: l, from: {filler}, to: a }}]\n"),
+        format!("log: {{ level: '\u{1b}[2J\u{202e}{filler}' }}\n"),
+    ] {
+        let said = problems(&text);
+        assert!(said.len() < 2_000, "{} bytes: {said:.600}", said.len());
+        assert!(!said.contains(['\u{1b}', '\u{202e}']), "{said:.600}");
+    }
+}
