@@ -21,6 +21,10 @@ pub struct Status {
     /// The other replicas of the install.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub peers: Vec<Peer>,
+    /// What operators took out of use: `link:NAME`, `origin:NAME` or
+    /// `cluster:NAME`.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub evacuated: Vec<String>,
 }
 
 /// One registry.
@@ -126,6 +130,10 @@ pub struct Link {
     pub pending: usize,
     /// Instances that are not copied because a native stands there.
     pub shadowed: usize,
+    /// How all of it stands aside, where it does because it was evacuated or
+    /// its source stays lost: `out of use` or `at the least weight`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub aside: Option<String>,
     /// What the guard holds.
     pub holds: Vec<Hold>,
     /// What an operator should know.
@@ -183,6 +191,34 @@ pub struct HeldBack {
     pub hold: Hold,
     /// What would go if it were let through.
     pub would_go: Vec<Change>,
+}
+
+/// `GET /api/v1/evacuations/{what}`: what an evacuation concerns.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Evacuation {
+    /// `link:NAME`, `origin:NAME` or `cluster:NAME`.
+    pub what: String,
+    /// Whether it is out of use.
+    pub evacuated: bool,
+    /// The links with copies that it concerns.
+    pub links: Vec<EvacuatedLink>,
+}
+
+/// What an evacuation concerns of one link.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct EvacuatedLink {
+    /// Its name.
+    pub name: String,
+    /// Where it reads.
+    pub from: String,
+    /// Where it writes, and where the copies stand.
+    pub to: String,
+    /// How many services have such copies.
+    pub services: usize,
+    /// How many copies there are.
+    pub instances: usize,
+    /// Services that have nothing in use at the target besides these copies.
+    pub emptied: Vec<ServiceName>,
 }
 
 /// Something that an operator should know.

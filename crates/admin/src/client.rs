@@ -106,6 +106,26 @@ impl ControlClient {
         self.ask(Method::POST, &path).await
     }
 
+    /// What an evacuation concerns, or would. It is named `link:NAME`,
+    /// `origin:NAME` or `cluster:NAME`.
+    ///
+    /// # Errors
+    /// When the daemon does not answer or knows nothing of that name.
+    pub async fn evacuation(&self, what: &str) -> Result<api::Evacuation, ControlError> {
+        let path = format!("/api/v1/evacuations/{}", escaped(what));
+        self.ask(Method::GET, &path).await
+    }
+
+    /// Takes copies out of use at their targets, or puts them back.
+    ///
+    /// # Errors
+    /// When the daemon does not answer or knows nothing of that name.
+    pub async fn evacuate(&self, what: &str, on: bool) -> Result<api::Done, ControlError> {
+        let verb = if on { "evacuate" } else { "restore" };
+        let path = format!("/api/v1/evacuations/{}/{verb}", escaped(what));
+        self.ask(Method::POST, &path).await
+    }
+
     /// Looks at everything, for one link or for all.
     ///
     /// # Errors

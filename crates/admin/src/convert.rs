@@ -18,6 +18,7 @@ pub fn status(status: engine::Status) -> api::Status {
         endpoints: status.endpoints.into_iter().map(endpoint).collect(),
         links: status.links.into_iter().map(link).collect(),
         peers: status.peers.iter().map(peer).collect(),
+        evacuated: status.evacuated.iter().map(ToString::to_string).collect(),
     }
 }
 
@@ -62,6 +63,23 @@ fn held_back(held: &engine::HeldBack) -> api::HeldBack {
         to: held.to.to_string(),
         hold: hold(&held.status.hold, held.status.held_for),
         would_go: held.services.iter().flat_map(changes).collect(),
+    }
+}
+
+/// What an evacuation concerns, as the API tells it.
+pub fn evacuation(preview: &engine::EvacuationPreview) -> api::Evacuation {
+    let links = preview.links.iter().map(|link| api::EvacuatedLink {
+        name: link.link.to_string(),
+        from: link.from.to_string(),
+        to: link.to.to_string(),
+        services: link.services,
+        instances: link.instances,
+        emptied: link.emptied.iter().map(service).collect(),
+    });
+    api::Evacuation {
+        what: preview.what.to_string(),
+        evacuated: preview.evacuated,
+        links: links.collect(),
     }
 }
 
@@ -110,6 +128,7 @@ fn link(status: engine::LinkStatus) -> api::Link {
         instances: status.instances,
         pending: status.pending,
         shadowed: status.shadowed,
+        aside: status.aside.map(|aside| aside.as_str().to_owned()),
         holds: status
             .holds
             .iter()

@@ -20,5 +20,5 @@ pub mod server;
 pub mod takeover;
 
 pub use client::{ControlClient, ControlError};
-pub use convert::{holds, plan, status};
+pub use convert::{evacuation, holds, plan, status};
 pub use server::{AdminError, serve_tcp, serve_unix};

@@ -13,6 +13,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde::Deserialize;
+use syncline_engine::core::{Evacuation, EvacuationPreview, NotAnEvacuation};
 use syncline_engine::{EngineHandle, Stopped};
 use syncline_model::LinkName;
 use syncline_model::guard::HoldId;
@@ -140,6 +141,8 @@ fn router(engine: EngineHandle) -> Router {
         .route("/api/v1/holds", get(holds))
         .route("/api/v1/holds/{id}/{decision}", post(decide))
         .route("/api/v1/links/{link}/{action}", post(act))
+        .route("/api/v1/evacuations/{what}", get(evacuation))
+        .route("/api/v1/evacuations/{what}/{action}", post(evacuate))
         .fallback(|| async { refusal(StatusCode::NOT_FOUND, "there is no such path") })
         .with_state(engine)
 }
@@ -229,6 +232,54 @@ async fn act(
     let name = known_link(&engine, &link).await?;
     engine.pause(name, paused).await?;
     Ok(done(format!("{verb} {link}")))
+}
+
+async fn evacuation(
+    State(engine): State<EngineHandle>,
+    UrlPath(what): UrlPath<String>,
+) -> Result<Json<api::Evacuation>, Refused> {
+    let concerned = known_evacuation(&engine, &what).await?;
+    Ok(Json(convert::evacuation(&concerned)))
+}
+
+async fn evacuate(
+    State(engine): State<EngineHandle>,
+    UrlPath((what, action)): UrlPath<(String, String)>,
+) -> Result<Json<api::Done>, Refused> {
+    let (on, verb) = match action.as_str() {
+        "evacuate" => (true, "evacuated"),
+        "restore" => (false, "restored"),
+        _ => return Err(Refused::not_found("evacuate or restore")),
+    };
+    let concerned = known_evacuation(&engine, &what).await?;
+    if concerned.evacuated == on {
+        let state = if on { "already" } else { "not" };
+        return Ok(done(format!("{what} is {state} evacuated")));
+    }
+    engine.evacuate(concerned.what, on).await?;
+    Ok(done(format!("{verb} {what}")))
+}
+
+/// What is named, where there is such a link, registry or cluster: a wrong name
+/// that is accepted would be taken for a right one.
+async fn known_evacuation(engine: &EngineHandle, text: &str) -> Result<EvacuationPreview, Refused> {
+    let what: Evacuation = text
+        .parse()
+        .map_err(|error: NotAnEvacuation| Refused::not_found(error.to_string()))?;
+    let concerned = engine.evacuation(what).await?;
+    if concerned.is_known() {
+        return Ok(concerned);
+    }
+    let (kind, name) = text.split_once(':').unwrap_or_default();
+    let kind = match kind {
+        "cluster" => "copy in a cluster",
+        "origin" => "copy from an origin",
+        kind => kind,
+    };
+    Err(Refused::not_found(format!(
+        "there is no {kind} `{name}`; there are: {}",
+        concerned.known.join(", ")
+    )))
 }
 
 async fn known_link(engine: &EngineHandle, name: &str) -> Result<LinkName, Refused> {

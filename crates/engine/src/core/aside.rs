@@ -36,6 +36,17 @@ pub enum Evacuation {
     Cluster(ClusterName),
 }
 
+impl Evacuation {
+    /// The name of the link, the registry or the cluster.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Link(name) => name.as_str(),
+            Self::Origin(name) => name.as_str(),
+            Self::Cluster(name) => name.as_str(),
+        }
+    }
+}
+
 /// `link:NAME`, `origin:NAME` or `cluster:NAME`.
 impl fmt::Display for Evacuation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -94,6 +105,16 @@ impl SourceLost {
         }
     }
 
+    /// The setting that says so.
+    fn setting(self) -> Option<String> {
+        let (policy, after) = match self {
+            Self::Keep => return None,
+            Self::Deprioritize { after } => ("deprioritize", after),
+            Self::MarkUnavailable { after } => ("mark-unavailable", after),
+        };
+        Some(format!("source_lost: {policy} after {after:?}"))
+    }
+
     fn means(self) -> Option<Aside> {
         match self {
             Self::Keep => None,
@@ -146,8 +167,45 @@ pub(super) struct Asides<'a> {
     link: &'a Link,
     /// All of it.
     whole: Option<Aside>,
+    /// Who said so of all of it, where that was an operator.
+    evacuated: Option<&'a Evacuation>,
     clusters: Vec<&'a ClusterName>,
-    origins: Vec<Hop>,
+    origins: Vec<(Hop, &'a EndpointName)>,
+}
+
+impl<'a> Asides<'a> {
+    /// Nothing does yet.
+    pub(super) fn none(link: &'a Link) -> Self {
+        Self {
+            link,
+            whole: None,
+            evacuated: None,
+            clusters: Vec::new(),
+            origins: Vec::new(),
+        }
+    }
+
+    /// Besides what did so far, what an evacuation concerns.
+    pub(super) fn with(mut self, evacuation: &'a Evacuation) -> Self {
+        let rules = &self.link.rules;
+        match evacuation {
+            Evacuation::Link(name) if *name == rules.name => self.out_of_use(evacuation),
+            Evacuation::Origin(name) if *name == rules.from => self.out_of_use(evacuation),
+            Evacuation::Origin(name) => {
+                let marking = rules.rules.marking.as_ref();
+                let hop = marking.map(|marking| marking.signer.hop(name));
+                self.origins.extend(hop.map(|hop| (hop, name)));
+            }
+            Evacuation::Cluster(name) => self.clusters.push(name),
+            Evacuation::Link(_) => {}
+        }
+        self
+    }
+
+    fn out_of_use(&mut self, evacuation: &'a Evacuation) {
+        self.whole = Some(Aside::OutOfUse);
+        self.evacuated = Some(evacuation);
+    }
 }
 
 impl Asides<'_> {
@@ -163,8 +221,8 @@ impl Asides<'_> {
 
     /// What a copy is given as, where it stands aside.
     pub(super) fn of(&self, service: &ServiceKey, copy: &Instance) -> Option<Instance> {
-        let evacuated = self.clusters.contains(&&copy.key.cluster)
-            || (!self.origins.is_empty() && self.came_from_one(service, copy));
+        let evacuated =
+            self.clusters.contains(&&copy.key.cluster) || self.origin_of(service, copy).is_some();
         let aside = match evacuated {
             true => Some(Aside::OutOfUse),
             false => self.whole,
@@ -172,41 +230,44 @@ impl Asides<'_> {
         aside.map(|aside| aside.of(copy, self.link.unavailable()))
     }
 
-    fn came_from_one(&self, service: &ServiceKey, copy: &Instance) -> bool {
+    /// Why a copy is given as it is, where that is because it stands aside.
+    pub(super) fn rule(&self, service: &ServiceKey, given: &Instance) -> Option<String> {
+        if self.of(service, given).as_ref() != Some(given) {
+            return None;
+        }
+        let cluster = &given.key.cluster;
+        let evacuated = |what: String| Some(format!("evacuated: {what}"));
+        match (self.evacuated, self.origin_of(service, given)) {
+            (Some(whole), _) => evacuated(whole.to_string()),
+            (None, Some(origin)) => evacuated(format!("origin:{origin}")),
+            (None, None) if self.clusters.contains(&cluster) => {
+                evacuated(format!("cluster:{cluster}"))
+            }
+            (None, None) => self.link.rules.source_lost.setting(),
+        }
+    }
+
+    /// The evacuated registry that a copy was first registered in.
+    fn origin_of(&self, service: &ServiceKey, copy: &Instance) -> Option<&EndpointName> {
+        if self.origins.is_empty() {
+            return None;
+        }
         let marking = self.link.rules.rules.marking.as_ref();
-        let path = marking.and_then(|marking| marking.path_of(service, copy));
-        path.is_some_and(|path| self.origins.contains(path.origin()))
+        let path = marking.and_then(|marking| marking.path_of(service, copy))?;
+        let mut origins = self.origins.iter();
+        let origin = origins.find(|(hop, _)| hop == path.origin());
+        origin.map(|(_, name)| *name)
     }
 }
 
 impl Core {
     /// What of a link stands aside now.
     pub(super) fn asides<'a>(&'a self, link: &'a Link) -> Asides<'a> {
-        let mut asides = Asides {
-            link,
+        let lost = Asides {
             whole: link.lost.then(|| link.rules.source_lost.means()).flatten(),
-            clusters: Vec::new(),
-            origins: Vec::new(),
+            ..Asides::none(link)
         };
-        for evacuation in &self.evacuated {
-            match evacuation {
-                Evacuation::Link(name) if *name == link.rules.name => {
-                    asides.whole = Some(Aside::OutOfUse);
-                }
-                Evacuation::Origin(name) if *name == link.rules.from => {
-                    asides.whole = Some(Aside::OutOfUse);
-                }
-                Evacuation::Origin(name) => {
-                    let marking = link.rules.rules.marking.as_ref();
-                    asides
-                        .origins
-                        .extend(marking.map(|marking| marking.signer.hop(name)));
-                }
-                Evacuation::Cluster(name) => asides.clusters.push(name),
-                Evacuation::Link(_) => {}
-            }
-        }
-        asides
+        self.evacuated.iter().fold(lost, Asides::with)
     }
 
     /// An operator takes copies out of use, or ends that.

@@ -14,6 +14,7 @@ mod arrivals;
 mod aside;
 mod copies;
 mod draft;
+mod evacuation;
 mod event;
 mod guarding;
 mod handover;
@@ -30,6 +31,7 @@ mod watching;
 mod write;
 
 pub use aside::{Aside, Evacuation, NotAnEvacuation, SourceLost};
+pub use evacuation::{EvacuatedLink, EvacuationPreview};
 pub use event::{Effect, Event, Happening, Line, Persist, WriteError};
 pub use handover::Holding;
 pub use holds::{HeldBack, HeldService};

@@ -30,7 +30,7 @@ impl Link {
     }
 
     /// What is about to be written.
-    pub(super) fn intent(&self, service: &ServiceKey, change: &Change) -> Line {
+    fn intent(&self, service: &ServiceKey, change: &Change) -> Line {
         let detail = match change {
             Change::Add(_) => String::new(),
             Change::Update { from, to } | Change::MarkUnavailable { from, to, .. } => {
@@ -77,6 +77,30 @@ impl Link {
 }
 
 impl Core {
+    /// Tells what is about to be written, and which rule decided it.
+    pub(super) fn tell_intents(
+        &mut self,
+        name: &LinkName,
+        service: &ServiceKey,
+        effect: u64,
+        changes: &[Change],
+    ) {
+        let Some(link) = self.links.get(name) else {
+            return;
+        };
+        let asides = self.asides(link);
+        let line = |change: &Change| {
+            let mut line = link.intent(service, change);
+            line.effect = Some(effect);
+            if let Change::Add(given) | Change::Update { to: given, .. } = change {
+                line.rule = asides.rule(service, given);
+            }
+            Effect::Tell(Box::new(line))
+        };
+        let told: Vec<Effect> = changes.iter().map(line).collect();
+        self.effects.extend(told);
+    }
+
     /// Tells how a write as a whole is doing.
     pub(super) fn tell_effect(
         &mut self,

@@ -261,16 +261,12 @@ impl Core {
         accepted: Arc<ServiceSet>,
         changes: Vec<Change>,
     ) {
+        self.writes += 1;
+        let effect = self.writes;
+        self.tell_intents(name, service, effect, &changes);
         let Some(link) = self.links.get_mut(name) else {
             return;
         };
-        self.writes += 1;
-        let effect = self.writes;
-        for change in &changes {
-            let mut line = link.intent(service, change);
-            line.effect = Some(effect);
-            self.effects.push(Effect::Tell(Box::new(line)));
-        }
         let target = link.rules.to.clone();
         let durable = link.remembers_additions();
         let Some(state) = link.service_mut(service) else {

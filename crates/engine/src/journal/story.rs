@@ -27,7 +27,7 @@ pub struct Story {
     /// What happened, the oldest first.
     pub steps: Vec<Step>,
     /// What keeps the links of these steps from going on since: a source that is
-    /// lost, a pause.
+    /// lost, a pause, an evacuation.
     pub lasting: Vec<Record>,
     /// The oldest line that was read: nothing is known of what came before.
     pub oldest: Option<Reach>,
@@ -130,16 +130,25 @@ struct Teller<'a> {
     open: BTreeMap<u64, Vec<usize>>,
     /// Holds that the answer told of.
     holds: BTreeSet<String>,
-    /// What keeps a link from going on, by the kind that ends it.
+    /// What keeps a link from going on, by what ends it.
     lasting: BTreeMap<(Option<String>, Trouble), Record>,
 }
 
 /// What keeps a link from going on.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Trouble {
     Source,
     Target,
     Pause,
+    /// Of what it names, as the line has it.
+    Evacuation(Option<String>),
+}
+
+impl Trouble {
+    /// Whether it goes on when the daemon ends and starts again.
+    fn outlives_runs(&self) -> bool {
+        matches!(self, Self::Evacuation(_))
+    }
 }
 
 impl Teller<'_> {
@@ -154,7 +163,8 @@ impl Teller<'_> {
         }
         match entry.kind {
             Kind::Started => {
-                self.lasting.clear();
+                self.lasting
+                    .retain(|(_, trouble), _| trouble.outlives_runs());
                 self.run_ends();
             }
             Kind::Stopped => self.run_ends(),
@@ -222,6 +232,8 @@ impl Teller<'_> {
             Kind::TargetFound => (Trouble::Target, false),
             Kind::Paused => (Trouble::Pause, true),
             Kind::Resumed => (Trouble::Pause, false),
+            Kind::Evacuated => (Trouble::Evacuation(record.entry.note.clone()), true),
+            Kind::Restored => (Trouble::Evacuation(record.entry.note.clone()), false),
             _ => return,
         };
         let key = (record.entry.link.clone(), trouble);

@@ -34,7 +34,8 @@ pub use retired::Retired;
 pub use schedule::Strategy;
 
 use crate::core::{
-    Core, Evacuation, Event, HeldBack, LinkPreview, LinkRules, PeerSettings, Status,
+    Core, Evacuation, EvacuationPreview, Event, HeldBack, LinkPreview, LinkRules, PeerSettings,
+    Status,
 };
 use crate::journal::{Journal, JournalError, JournalOptions};
 use crate::store::{Claim, Install, Opened, Store, StoreError, StoreWriter, WriterOptions};
@@ -332,6 +333,14 @@ impl EngineHandle {
     /// When the engine has stopped.
     pub async fn pause(&self, link: LinkName, paused: bool) -> Result<(), Stopped> {
         self.tell(Event::Pause { link, paused }).await
+    }
+
+    /// What an evacuation concerns, or would.
+    ///
+    /// # Errors
+    /// When the engine has stopped.
+    pub async fn evacuation(&self, what: Evacuation) -> Result<EvacuationPreview, Stopped> {
+        self.look(move |core, _| core.evacuation(&what)).await
     }
 
     /// Takes copies out of use at their targets, also while their source is

@@ -43,6 +43,8 @@ pub(super) struct Storing {
     ops: Vec<StoreOp>,
     entries: Vec<JournalEntry>,
     awaited: Vec<(LinkName, ServiceKey)>,
+    /// Whether an operator's word is among it, which is not to be forgotten.
+    urgent: bool,
     /// Whether the store was damaged and what it had is being learned again.
     rebuilding: bool,
 }
@@ -63,6 +65,7 @@ impl Storing {
             // Numbers of effects begin anew with each run.
             entries: vec![JournalEntry::new(wall_ms(), Kind::Started)],
             awaited: Vec::new(),
+            urgent: false,
         }
     }
 
@@ -138,6 +141,7 @@ impl Storing {
             Persist::Evacuated { what } => {
                 let names: Vec<String> = what.iter().map(ToString::to_string).collect();
                 let names = names.join("\n").into_bytes();
+                self.urgent = true;
                 self.ops.push(StoreOp::PutBlob(EVACUATED.into(), names));
             }
             Persist::Confirm {
@@ -181,12 +185,13 @@ impl Storing {
             return;
         }
         let awaited = std::mem::take(&mut self.awaited);
+        let urgent = std::mem::take(&mut self.urgent) || !awaited.is_empty();
         let batch = Batch {
             ops: std::mem::take(&mut self.ops),
             entries: std::mem::take(&mut self.entries),
-            durability: match awaited.is_empty() {
-                true => Durability::Grouped,
-                false => Durability::Immediate,
+            durability: match urgent {
+                true => Durability::Immediate,
+                false => Durability::Grouped,
             },
         };
         match self.writer.submit(batch).await {

@@ -9,6 +9,7 @@ pub mod check;
 pub mod completions;
 pub mod context;
 pub mod demo;
+pub mod evacuate;
 pub mod exit;
 pub mod holds;
 pub mod journal;
@@ -48,7 +49,7 @@ Endpoints are names from the configuration, or URLs:
   The password comes from NACOS_PASSWORD, or is asked for.
 
 Exit codes:
-  0  done; nothing to do        3  plan: changes are pending
+  0  done; nothing to do        3  only shown: changes are pending
   1  failed                     4  done in part: something could not be read or written
   2  wrong usage or             5  held: the guard keeps losses back
      configuration
@@ -125,6 +126,8 @@ pub enum Command {
     Approve(approve::ApproveArgs),
     Pause(pause::PauseArgs),
     Resume(pause::ResumeArgs),
+    Evacuate(evacuate::EvacuateArgs),
+    Restore(evacuate::RestoreArgs),
     Why(why::WhyArgs),
     Journal(journal::JournalArgs),
     List(list::ListArgs),
@@ -157,6 +160,8 @@ pub async fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Approve(args) => args.run(&context).await,
         Command::Pause(args) => args.run(&context).await,
         Command::Resume(args) => args.run(&context).await,
+        Command::Evacuate(args) => args.run(&context).await,
+        Command::Restore(args) => args.run(&context).await,
         Command::Why(args) => args.run(&context).await,
         Command::Journal(args) => args.run(&context).await,
         Command::List(args) => args.run(&context).await,

@@ -98,6 +98,13 @@ fn text(status: &api::Status, palette: Palette) -> String {
             ));
         }
     }
+    for what in &status.evacuated {
+        let sign = palette.changed("!");
+        text.push_str(&format!(
+            "{sign} {what} is evacuated: its copies take no traffic; \
+             syncline restore {what} puts them back\n"
+        ));
+    }
     for link in &status.links {
         text.push_str(&remarks(link, palette));
     }
@@ -158,6 +165,9 @@ fn remarks(link: &api::Link, palette: Palette) -> String {
             "{what} held for {held}: {}; needs {}; syncline approve {}",
             hold.reason, hold.needs, hold.id
         ));
+    }
+    if let Some(aside) = &link.aside {
+        say(format!("all its copies at {} are {aside}", link.to));
     }
     if link.shadowed > 0 {
         say(format!(

@@ -6,7 +6,6 @@
 //! is shown as Rust would write it in a literal: `\n`, `\u{1b}`, `\u{202e}`.
 
 use std::borrow::Cow;
-use std::fmt::Write as _;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -57,8 +56,7 @@ pub fn json(text: &str) -> Cow<'_, str> {
             continue;
         }
         for unit in c.encode_utf16(&mut [0; 2]) {
-            // Writing to a string cannot fail.
-            let _: Result<_, _> = write!(safe, "\\u{unit:04x}");
+            safe.push_str(&format!("\\u{unit:04x}"));
         }
     }
     Cow::Owned(safe)

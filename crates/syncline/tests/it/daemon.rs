@@ -12,6 +12,7 @@
 
 mod bad_input;
 mod bad_instances;
+mod evacuate;
 mod faults;
 mod files;
 mod forgery;

@@ -245,9 +245,10 @@ fn trouble(entry: &JournalEntry) -> String {
     let note = entry.note.as_deref().unwrap_or_default();
     match entry.kind {
         Kind::SourceLost => {
-            format!("{endpoint} cannot be read, so that consumers keep what they have: {note}")
+            format!("{endpoint} cannot be read, which removes nothing: {note}")
         }
         Kind::TargetLost => format!("{endpoint} cannot be written: {note}"),
+        Kind::Evacuated => format!("{note} is evacuated, so that its copies take no traffic"),
         _ => format!("{link} is paused"),
     }
 }
