@@ -6,7 +6,7 @@ use std::path::Path;
 use syncline_engine::store::InstallKey;
 
 use super::decode::Decoded;
-use super::link::{Drift, Link, Mode, RemovalPolicy, SourceLostPolicy, Strategy};
+use super::link::{Drift, Link, Mode, RemovalPolicy, SourceLost, SourceLostPolicy, Strategy};
 use super::nearest::did_you_mean;
 use super::problem::Problems;
 use super::text::{Mark, Texts};
@@ -178,6 +178,9 @@ impl Checker<'_> {
             let message = "`expire_after` means something only with `policy: mark-unavailable`";
             self.object(mark_of(node, &["removal", "expire_after"]), message);
         }
+        if self.is_whole(node, "source_lost") {
+            self.source_lost(link.source_lost, node);
+        }
         self.not_there_yet(link, node);
         if link.guard.zero.views == 0 {
             let message = "`views` must be at least 1";
@@ -190,10 +193,30 @@ impl Checker<'_> {
         }
     }
 
+    fn source_lost(&mut self, lost: SourceLost, node: &Node) {
+        let at = |key| mark_of(node, &["source_lost", key]);
+        match (lost.policy, lost.after) {
+            (SourceLostPolicy::Keep, Some(_)) => {
+                let message = "`after` means something only with `policy: deprioritize` or `mark-unavailable`";
+                self.object(at("after"), message);
+            }
+            (SourceLostPolicy::Keep, None) => {}
+            (policy, None) => {
+                let policy = policy.as_str();
+                let message = format!("`policy: {policy}` needs `after`, such as 30m");
+                self.object(at("policy"), message);
+            }
+            (_, Some(after)) if after.get().is_zero() => {
+                let message = "`after` must be longer than nothing: sources are lost for moments";
+                self.object(at("after"), message);
+            }
+            (_, Some(_)) => {}
+        }
+    }
+
     /// Settings that this version knows and does not act on: better refused
     /// than silently without effect.
     fn not_there_yet(&mut self, link: &Link, node: &Node) {
-        let lost = link.source_lost;
         for (set, path, what) in [
             (
                 !link.health_dwell.get().is_zero(),
@@ -204,11 +227,6 @@ impl Checker<'_> {
                 link.drift != Drift::Report,
                 &["drift"],
                 "`drift: reset`; an operator's change at the target stands",
-            ),
-            (
-                lost.policy != SourceLostPolicy::Keep || lost.after.is_some(),
-                &["source_lost"],
-                "`source_lost`; consumers keep what they have",
             ),
         ] {
             if set {

@@ -290,7 +290,8 @@ pub enum Drift {
 pub struct SourceLost {
     /// What happens.
     pub policy: SourceLostPolicy,
-    /// How long the source has to be lost first.
+    /// How long the source has to be lost first; needed by every policy but
+    /// `keep`.
     pub after: Option<Period>,
 }
 
@@ -301,8 +302,19 @@ pub enum SourceLostPolicy {
     /// Consumers keep what they have.
     #[default]
     Keep,
-    /// Weights fall, so that consumers prefer others.
+    /// Weights fall to the least, so that consumers prefer others.
     Deprioritize,
     /// The instances take no traffic.
     MarkUnavailable,
+}
+
+impl SourceLostPolicy {
+    /// The policy as the configuration names it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Keep => "keep",
+            Self::Deprioritize => "deprioritize",
+            Self::MarkUnavailable => "mark-unavailable",
+        }
+    }
 }

@@ -7,12 +7,17 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use syncline_contract::Period;
+use syncline_engine::core;
 use syncline_model::ServiceName;
 use syncline_model::mapping::{self, Field, Mapping, Rules, Template, WeightFactor};
 use syncline_model::plan;
 use syncline_model::scope::{Condition, NamespacePattern, Pattern, PatternError, Patterns, Scope};
 
-use super::link::{AddressRule, Link, Map, OnCollision, Removal, RemovalPolicy, Select};
+use super::link::{
+    AddressRule, Link, Map, OnCollision, Removal, RemovalPolicy, Select, SourceLost,
+    SourceLostPolicy,
+};
 
 /// A setting that cannot mean anything.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -272,6 +277,20 @@ impl Link {
         match mapping {
             Some(mapping) => faults.or(mapping),
             None => Err(faults),
+        }
+    }
+
+    /// What happens while the source stays lost. Where no time is said, which
+    /// the check of a configuration refuses, nothing does.
+    pub fn source_lost(&self) -> core::SourceLost {
+        let SourceLost { policy, after } = self.source_lost;
+        let Some(after) = after.map(Period::get) else {
+            return core::SourceLost::Keep;
+        };
+        match policy {
+            SourceLostPolicy::Keep => core::SourceLost::Keep,
+            SourceLostPolicy::Deprioritize => core::SourceLost::Deprioritize { after },
+            SourceLostPolicy::MarkUnavailable => core::SourceLost::MarkUnavailable { after },
         }
     }
 

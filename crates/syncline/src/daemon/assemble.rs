@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use croner::Cron;
 use syncline_contract::Source;
-use syncline_engine::core::{LinkRules, SourceLost};
+use syncline_engine::core::LinkRules;
 use syncline_engine::store::Install;
 use syncline_engine::{EndpointSpec, EngineSpec, LinkSpec, Retired, Strategy};
 use syncline_model::desire::{HealthPolicy, Marking, Rules};
@@ -174,7 +174,7 @@ impl Assembler<'_> {
             guard: link.guard.settings(),
             serves_last_known: !connectors::marks(to),
             realtime: link.strategy.mode == Mode::Realtime,
-            source_lost: SourceLost::Keep,
+            source_lost: link.source_lost(),
             retired: false,
         };
         Ok(LinkSpec {

@@ -22,6 +22,7 @@ mod mapping;
 mod removal;
 mod restart;
 mod retired;
+mod source_lost;
 mod strategy;
 
 pub(crate) mod application;

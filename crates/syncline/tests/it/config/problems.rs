@@ -107,7 +107,7 @@ links:
   syncline.yaml:12:66   `cron: 61 * * * *` is no schedule: number out of bounds
   syncline.yaml:12:87   `every` means something only with `mode: interval`
   syncline.yaml:13:61   `expire_after` means something only with `policy: mark-unavailable`
-  syncline.yaml:13:80   this version has no `source_lost`; consumers keep what they have
+  syncline.yaml:13:90   `policy: deprioritize` needs `after`, such as 30m
   syncline.yaml:13:113  this version has no `drift: reset`; an operator's change at the target stands
   syncline.yaml:13:134  this version has no `health_dwell`; changes of health are carried over at once
   syncline.yaml:14:5    this entry of `links` needs the key `to`
@@ -336,5 +336,42 @@ fn a_very_long_value_is_not_quoted_whole() {
         let said = problems(&text);
         assert!(said.len() < 2_000, "{} bytes: {said:.600}", said.len());
         assert!(!said.contains(['\u{1b}', '\u{202e}']), "{said:.600}");
+    }
+}
+
+#[test]
+fn what_happens_to_a_lost_source_needs_a_time_and_only_then() {
+    let link = |lost: &str| {
+        format!(
+            "endpoints: {{ a: {{ kind: nacos, servers: [h] }}, f: {{ kind: file, path: f }} }}
+links: [{{ name: l, from: a, to: f, source_lost: {{ {lost} }} }}]
+"
+        )
+    };
+    for (lost, said) in [
+        (
+            "policy: mark-unavailable",
+            "`policy: mark-unavailable` needs `after`, such as 30m",
+        ),
+        (
+            "policy: deprioritize, after: 0s",
+            "`after` must be longer than nothing",
+        ),
+        (
+            "after: 5m",
+            "`after` means something only with `policy: deprioritize` or",
+        ),
+        (
+            "policy: remove, after: 5m",
+            "is not one of keep, deprioritize, mark-unavailable",
+        ),
+        ("policy: deprioritize, after: 5", "needs a unit"),
+    ] {
+        let problems = problems(&link(lost));
+        assert!(problems.contains(said), "{lost}: {problems}");
+        assert_eq!(problems.matches("syncline.yaml:").count(), 1, "{problems}");
+    }
+    for lost in ["", "policy: keep", "policy: mark-unavailable, after: 30m"] {
+        assert!(parse(&link(lost)).is_ok(), "{lost}");
     }
 }
