@@ -7,7 +7,7 @@
 
 use std::collections::BTreeSet;
 
-use syncline_model::guard::{Freeze, Look, Offer, Record};
+use syncline_model::guard::{Freeze, Guard, Look, Offer, Record};
 use syncline_model::{LinkName, Moment, ServiceKey};
 
 use super::draft::Eyes;
@@ -40,21 +40,42 @@ impl Core {
             return;
         }
         let offers = |link: &Link| {
-            let services = self.dirty_of(&link.rules.name);
-            let offers = services.filter_map(|service| {
-                let state = link.service(service)?;
-                let may_lose = state.held.in_use() > 0 && state.writing.is_none();
-                let draft = may_lose.then(|| self.draft(now, link, service)).flatten()?;
-                let (look, offer) = draft.loss()?;
-                Some((service.clone(), look, offer))
-            });
-            (link.rules.name.clone(), offers.collect::<Vec<_>>())
+            let losses = self.losses(now, link, self.dirty_of(&link.rules.name));
+            (link.rules.name.clone(), losses.collect::<Vec<_>>())
         };
         let planned = self.links.values().filter(|link| self.plans(link));
         let offers: Vec<_> = planned.map(offers).collect();
         for (name, offers) in offers {
             self.announce(&name, &offers);
         }
+    }
+
+    /// What services of a link would lose if they were planned now.
+    fn losses<'a>(
+        &'a self,
+        now: Moment,
+        link: &'a Link,
+        services: impl Iterator<Item = &'a ServiceKey> + 'a,
+    ) -> impl Iterator<Item = (ServiceKey, Look, Offer)> + 'a {
+        services.filter_map(move |service| {
+            let state = link.service(service)?;
+            let may_lose = state.held.in_use() > 0 && state.writing.is_none();
+            let draft = may_lose.then(|| self.draft(now, link, service)).flatten()?;
+            let (look, offer) = draft.loss()?;
+            Some((service.clone(), look, offer))
+        })
+    }
+
+    /// A link's guard as it would be if all services were planned now: a copy,
+    /// since a guard counts what it is asked about, that has been told of all
+    /// losses before the first is judged.
+    pub(super) fn foreseeing(&self, now: Moment, link: &Link) -> Guard {
+        let mut guard = link.guard.clone();
+        let services = link.services().map(|(service, _)| service);
+        for (service, look, offer) in self.losses(now, link, services) {
+            guard.announce(&look, &service, &offer);
+        }
+        guard
     }
 
     fn announce(&mut self, name: &LinkName, offers: &[(ServiceKey, Look, Offer)]) {

@@ -87,8 +87,7 @@ impl Core {
             instances: 0,
             wrong: Vec::new(),
         };
-        // The guard counts what it is asked about, so a copy of it is asked.
-        let mut guard = link.guard.clone();
+        let mut guard = self.foreseeing(now, link);
         for (service, _) in link.services() {
             let Some(draft) = self.draft(now, link, service) else {
                 continue;

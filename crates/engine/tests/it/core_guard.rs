@@ -3,7 +3,7 @@
 use syncline_contract::{Hold, Observation};
 use syncline_engine::core::{Event, LinkState};
 use syncline_model::guard::HoldId;
-use syncline_model::plan::RemovalPolicy;
+use syncline_model::plan::{Change, RemovalPolicy};
 
 use crate::core_world::{Answer, Kind, World, link, seconds, service, world};
 
@@ -79,6 +79,33 @@ fn a_service_that_lists_forget_waits_all_the_same() {
         world.pass(seconds(30));
     }
     assert_eq!(at_target(&world, 2), 1, "and it goes in the end");
+}
+
+#[test]
+fn a_preview_of_many_losses_holds_what_the_run_holds() {
+    let mut world = in_step(12, 4);
+    let pause = |world: &mut World, paused| {
+        let link = "a-b".into();
+        world.tell(Event::Pause { link, paused });
+    };
+    pause(&mut world, true);
+    // No service loses more than a half.
+    for number in 0..12 {
+        deregister(&mut world, number, 0);
+        deregister(&mut world, number, 1);
+    }
+    let preview = world.preview("a-b");
+    let removed = |changes: &[Change]| changes.iter().filter(|c| c.kind() == "remove").count();
+    let would_go: usize = preview.wrong.iter().map(|s| removed(&s.changes)).sum();
+    let would_wait = preview.wrong.iter().filter(|s| s.hold.is_some()).count();
+    pause(&mut world, false);
+    let gone = 12 * 4 - at_target(&world, 12);
+    assert_eq!((would_go, would_wait), (gone, 12));
+    assert_eq!(
+        gone, 0,
+        "a link that loses 24 of 48 lets nothing go at first"
+    );
+    assert_eq!(world.status("a-b").state, LinkState::Held);
 }
 
 #[test]

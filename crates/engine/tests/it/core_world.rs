@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use syncline_contract::{Observation, TargetReport, Unavailable};
-use syncline_engine::core::{Core, Evacuation, Event, LinkStatus};
+use syncline_engine::core::{Core, Evacuation, Event, LinkPreview, LinkStatus};
 use syncline_model::desire::unmarked;
 use syncline_model::guard::{Freeze, Record};
 use syncline_model::{EndpointName, Instance, LinkName, Moment, ServiceKey, ServiceSet};
@@ -314,6 +314,14 @@ impl World {
         let mut links = status.links.into_iter();
         links
             .find(|status| status.link.as_str() == link)
+            .expect("a link of that name")
+    }
+
+    /// What a link would write now.
+    pub(crate) fn preview(&self, link: &str) -> LinkPreview {
+        let mut previews = self.core.preview(self.now).into_iter();
+        previews
+            .find(|preview| preview.link.as_str() == link)
             .expect("a link of that name")
     }
 
