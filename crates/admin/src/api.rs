@@ -193,6 +193,81 @@ pub struct HeldBack {
     pub would_go: Vec<Change>,
 }
 
+/// `GET /api/v1/verify`: what the source, the ledger and the target say now.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Verification {
+    /// Link by link.
+    pub links: Vec<LinkVerification>,
+}
+
+/// What a comparison of one link's sides found.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct LinkVerification {
+    /// Its name.
+    pub name: String,
+    /// Where it reads.
+    pub from: String,
+    /// Where it writes.
+    pub to: String,
+    /// Whether a side was still being read when the time was over.
+    pub late: bool,
+    /// Why the source was not read whole, where it was not; what it said last is
+    /// compared all the same.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub doubt: Option<String>,
+    /// How long ago the source was read whole.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub source_seconds_ago: Option<f64>,
+    /// Whether the target can be read; where it cannot, as a file, the ledger
+    /// stands for it.
+    pub target_is_read: bool,
+    /// How long ago the target was read whole.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub target_seconds_ago: Option<f64>,
+    /// How many instances are the same on all sides.
+    pub same: usize,
+    /// What differs.
+    pub differences: Vec<Difference>,
+}
+
+/// An instance that is not the same on all sides.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Difference {
+    /// The service at the target.
+    pub service: ServiceName,
+    /// The instance's address at the target.
+    pub address: String,
+    /// The instance's cluster at the target.
+    pub cluster: String,
+    /// The fields that differ; `instance` first where a side lacks it
+    /// whole.
+    pub fields: Vec<FieldDifference>,
+    /// `shadowed`, `aside`, `held`, `paused`, `waits`, `failing`, `pending`,
+    /// `left-out`, `kept`, `lost`, `drift` or `stray`.
+    pub why: String,
+    /// The same in words.
+    pub detail: String,
+    /// What becomes of it by itself: `right` (it is as it should be), `passes`
+    /// (it will be written), `stays` or `held`.
+    pub outlook: String,
+}
+
+/// What each side says of one field; absent where it has no such thing.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct FieldDifference {
+    /// `instance`, `cluster`, `weight`, `healthy`, `enabled` or `metadata.KEY`.
+    pub field: String,
+    /// In the target's terms.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub source: Option<String>,
+    /// What the target was given.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub ledger: Option<String>,
+    /// What the target shows.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub target: Option<String>,
+}
+
 /// `GET /api/v1/evacuations/{what}`: what an evacuation concerns.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Evacuation {

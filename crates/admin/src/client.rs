@@ -106,6 +106,17 @@ impl ControlClient {
         self.ask(Method::POST, &path).await
     }
 
+    /// Reads both sides of one link or of all, and compares them with the
+    /// ledger.
+    ///
+    /// # Errors
+    /// When the daemon does not answer or knows no such link.
+    pub async fn verify(&self, link: Option<&str>) -> Result<api::Verification, ControlError> {
+        let query = link.map_or(String::new(), |link| format!("?link={}", escaped(link)));
+        self.ask(Method::GET, &format!("/api/v1/verify{query}"))
+            .await
+    }
+
     /// What an evacuation concerns, or would. It is named `link:NAME`,
     /// `origin:NAME` or `cluster:NAME`.
     ///

@@ -168,7 +168,7 @@ fn problem(problem: &engine::Problem) -> api::Problem {
     }
 }
 
-fn service(service: &ServiceKey) -> api::ServiceName {
+pub(crate) fn service(service: &ServiceKey) -> api::ServiceName {
     api::ServiceName {
         namespace: service.namespace.to_string(),
         group: service.group.to_string(),

@@ -18,6 +18,7 @@ mod exchange;
 pub mod peers;
 pub mod server;
 pub mod takeover;
+mod verify;
 
 pub use client::{ControlClient, ControlError};
 pub use convert::{evacuation, holds, plan, status};

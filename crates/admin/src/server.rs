@@ -21,7 +21,7 @@ use thiserror::Error;
 use tokio::net::{TcpListener, UnixListener};
 use tokio_util::sync::CancellationToken;
 
-use crate::{api, convert, takeover};
+use crate::{api, convert, takeover, verify};
 
 /// The control API could not be served.
 #[derive(Debug, Error)]
@@ -137,6 +137,7 @@ fn router(engine: EngineHandle) -> Router {
         .route("/readyz", get(ready))
         .route("/api/v1/status", get(status))
         .route("/api/v1/plan", get(plan))
+        .route("/api/v1/verify", get(verify::verify))
         .route("/api/v1/trigger", post(trigger))
         .route("/api/v1/holds", get(holds))
         .route("/api/v1/holds/{id}/{decision}", post(decide))
@@ -176,8 +177,8 @@ async fn ready(State(engine): State<EngineHandle>) -> Result<Response, Refused> 
 }
 
 #[derive(Deserialize)]
-struct OneLink {
-    link: Option<String>,
+pub(crate) struct OneLink {
+    pub(crate) link: Option<String>,
 }
 
 async fn trigger(
@@ -276,13 +277,16 @@ async fn known_evacuation(engine: &EngineHandle, text: &str) -> Result<Evacuatio
         "origin" => "copy from an origin",
         kind => kind,
     };
+    let known = match concerned.known.is_empty() {
+        true => "there are none".to_owned(),
+        false => format!("there are: {}", concerned.known.join(", ")),
+    };
     Err(Refused::not_found(format!(
-        "there is no {kind} `{name}`; there are: {}",
-        concerned.known.join(", ")
+        "there is no {kind} `{name}`; {known}"
     )))
 }
 
-async fn known_link(engine: &EngineHandle, name: &str) -> Result<LinkName, Refused> {
+pub(crate) async fn known_link(engine: &EngineHandle, name: &str) -> Result<LinkName, Refused> {
     let status = engine.status().await?;
     let names = status.links.iter().map(|link| &link.link);
     names

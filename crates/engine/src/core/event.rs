@@ -110,6 +110,12 @@ pub enum Event {
         /// For one link, or for all.
         link: Option<LinkName>,
     },
+    /// Somebody wants to compare the sides of links as they are now: they are
+    /// read, and no link plans because of it that waits for a trigger.
+    Relist {
+        /// Of one link, or of all.
+        link: Option<LinkName>,
+    },
     /// The store was opened again after a failure: what was put there before
     /// may be gone.
     StoreReopened,

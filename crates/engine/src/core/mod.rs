@@ -27,6 +27,7 @@ mod retired;
 mod status;
 mod telling;
 mod timers;
+mod verify;
 mod watching;
 mod write;
 
@@ -42,6 +43,7 @@ pub use peers::{
 };
 pub use preview::{LinkPreview, ServicePreview};
 pub use status::{EndpointStatus, HoldStatus, LinkState, LinkStatus, Problem, Status};
+pub use verify::{Difference, LinkVerification, Outlook, Why};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -212,6 +214,7 @@ impl Core {
             } => self.peer_answered(now, &peer, &link, &answer, took),
             Event::HandOver { lease } => self.hand_over(now, lease),
             Event::Evacuate { what, on } => self.evacuate(what, on),
+            Event::Relist { link } => self.relist(link.as_ref()),
             Event::Tick => {}
         }
     }
@@ -548,6 +551,18 @@ impl Core {
         }
         for endpoint in endpoints {
             self.want_list(&endpoint);
+        }
+    }
+
+    /// Reads both sides of links whole, and writes nothing because of it that
+    /// would not be written anyway.
+    fn relist(&mut self, only: Option<&LinkName>) {
+        let links = self.links.values();
+        let links = links.filter(|link| only.is_none_or(|name| *name == link.rules.name));
+        let sides = links.flat_map(|link| [&link.rules.from, &link.rules.to]);
+        let endpoints: BTreeSet<EndpointName> = sides.cloned().collect();
+        for endpoint in &endpoints {
+            self.want_list(endpoint);
         }
     }
 

@@ -34,8 +34,8 @@ pub use retired::Retired;
 pub use schedule::Strategy;
 
 use crate::core::{
-    Core, Evacuation, EvacuationPreview, Event, HeldBack, LinkPreview, LinkRules, PeerSettings,
-    Status,
+    Core, Evacuation, EvacuationPreview, Event, HeldBack, LinkPreview, LinkRules, LinkVerification,
+    PeerSettings, Status,
 };
 use crate::journal::{Journal, JournalError, JournalOptions};
 use crate::store::{Claim, Install, Opened, Store, StoreError, StoreWriter, WriterOptions};
@@ -333,6 +333,23 @@ impl EngineHandle {
     /// When the engine has stopped.
     pub async fn pause(&self, link: LinkName, paused: bool) -> Result<(), Stopped> {
         self.tell(Event::Pause { link, paused }).await
+    }
+
+    /// Reads both sides of one link or of all, and writes nothing because of it
+    /// that would not be written anyway.
+    ///
+    /// # Errors
+    /// When the engine has stopped.
+    pub async fn relist(&self, link: Option<LinkName>) -> Result<(), Stopped> {
+        self.tell(Event::Relist { link }).await
+    }
+
+    /// What the source, the ledger and the target say, side by side.
+    ///
+    /// # Errors
+    /// When the engine has stopped.
+    pub async fn verify(&self) -> Result<Vec<LinkVerification>, Stopped> {
+        self.look(Core::verify).await
     }
 
     /// What an evacuation concerns, or would.

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use syncline_contract::{Observation, TargetReport, Unavailable};
-use syncline_engine::core::{Core, Evacuation, Event, LinkPreview, LinkStatus};
+use syncline_engine::core::{Core, Evacuation, Event, LinkPreview, LinkStatus, LinkVerification};
 use syncline_model::desire::unmarked;
 use syncline_model::guard::{Freeze, Record};
 use syncline_model::{EndpointName, Instance, LinkName, Moment, ServiceKey, ServiceSet};
@@ -323,6 +323,11 @@ impl World {
         previews
             .find(|preview| preview.link.as_str() == link)
             .expect("a link of that name")
+    }
+
+    /// What all sides say.
+    pub(crate) fn verify(&self) -> Vec<LinkVerification> {
+        self.core.verify(self.now)
     }
 
     fn link(&self, name: &LinkName) -> &LinkSetup {

@@ -10,6 +10,7 @@ mod core_restart;
 mod core_retired;
 mod core_schedule;
 mod core_sync;
+mod core_verify;
 mod core_watch;
 mod core_world;
 mod store_journal;

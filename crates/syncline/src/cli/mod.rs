@@ -27,6 +27,7 @@ pub mod status;
 mod stop;
 pub mod sync;
 pub mod trigger;
+pub mod verify;
 pub mod version;
 pub mod watch;
 pub mod when;
@@ -122,6 +123,7 @@ pub enum Command {
     Plan(plan::PlanArgs),
     Status(status::StatusArgs),
     Trigger(trigger::TriggerArgs),
+    Verify(verify::VerifyArgs),
     Holds(holds::HoldsArgs),
     Approve(approve::ApproveArgs),
     Pause(pause::PauseArgs),
@@ -156,6 +158,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Plan(args) => args.run(&context).await,
         Command::Status(args) => args.run(&context).await,
         Command::Trigger(args) => args.run(&context).await,
+        Command::Verify(args) => args.run(&context).await,
         Command::Holds(args) => args.run(&context).await,
         Command::Approve(args) => args.run(&context).await,
         Command::Pause(args) => args.run(&context).await,

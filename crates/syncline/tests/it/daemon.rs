@@ -24,6 +24,7 @@ mod restart;
 mod retired;
 mod source_lost;
 mod strategy;
+mod verify;
 
 pub(crate) mod application;
 pub(crate) mod fake;
