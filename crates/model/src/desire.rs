@@ -43,8 +43,9 @@ pub struct Marking {
     pub from: Hop,
     /// The registry that the link writes.
     pub to: Hop,
-    /// Whether copies carry a mark. A registry in our own process needs none,
-    /// since the ledger tells what stands there, and does without its price.
+    /// Whether copies of what applications registered carry a mark. A registry in
+    /// our own process needs none, since the ledger tells what stands there, and
+    /// does without its price. A copy of a copy always carries one.
     pub marks: bool,
 }
 
@@ -55,6 +56,16 @@ pub struct Desired {
     pub view: View,
     /// What is left out and should be known.
     pub findings: Vec<Finding>,
+}
+
+/// The way of a copy whose mark a registry lost, as the ledger remembers it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Way {
+    /// Where it came through.
+    pub path: Path,
+    /// Whether the copy that came this way was changed since, so that what is
+    /// shown may be an old look at it.
+    pub may_be_over: bool,
 }
 
 /// Something that is left out, and why.
@@ -75,7 +86,7 @@ impl Rules {
         &self,
         source: &ServiceKey,
         view: &View,
-        remembered: impl Fn(&Instance) -> Option<Path>,
+        remembered: impl Fn(&Instance) -> Option<Way>,
     ) -> Desired {
         let target = self.mapping.map_service(source);
         let mut findings = Vec::new();
@@ -85,14 +96,19 @@ impl Rules {
                 return Arc::clone(set);
             }
             let mut wanted = Vec::with_capacity(set.len());
+            let mut old = Vec::new();
             for instance in set.instances() {
                 match self.want(source, &target, instance, &remembered) {
-                    Ok(Some(instance)) => wanted.push(instance),
+                    Ok(Some((instance, false))) => wanted.push(instance),
+                    Ok(Some((instance, true))) => old.push(instance),
                     Ok(None) => {}
                     Err(LeftOut::Finding(finding)) => findings.push(finding),
                     Err(LeftOut::Undecided(why)) => undecided = Some(why),
                 }
             }
+            // An old look at a place says nothing where there is a newer one.
+            old.retain(|old| !wanted.iter().any(|new| new.key == old.key));
+            wanted.append(&mut old);
             Arc::new(ServiceSet::new(wanted))
         });
         let view = match undecided {
@@ -143,7 +159,7 @@ impl Rules {
     fn takes_as_is(
         &self,
         set: &ServiceSet,
-        remembered: &impl Fn(&Instance) -> Option<Path>,
+        remembered: &impl Fn(&Instance) -> Option<Way>,
     ) -> bool {
         let native = |i: &Instance| {
             i.metadata.get(MARK_KEY).is_none()
@@ -156,13 +172,15 @@ impl Rules {
             && set.instances().iter().all(native)
     }
 
+    /// An instance as it is wanted at the target, if it is, and whether it may be
+    /// an old look at one of our copies.
     fn want(
         &self,
         source: &ServiceKey,
         target: &ServiceKey,
         instance: &Instance,
-        remembered: &impl Fn(&Instance) -> Option<Path>,
-    ) -> Result<Option<Instance>, LeftOut> {
+        remembered: &impl Fn(&Instance) -> Option<Way>,
+    ) -> Result<Option<(Instance, bool)>, LeftOut> {
         let admitted = self
             .scope
             .admits(source, instance)
@@ -170,9 +188,12 @@ impl Rules {
         if !admitted {
             return Ok(None);
         }
+        let mut is_old = false;
         let path = match &self.marking {
             Some(marking) => {
-                let path = marking.carry(source, instance, remembered);
+                let way = marking.way(source, instance, remembered);
+                is_old = way.as_ref().is_some_and(|way| way.may_be_over);
+                let path = marking.carry(instance, way.map(|way| way.path));
                 let Some(path) = path? else { return Ok(None) };
                 Some((marking, path))
             }
@@ -191,10 +212,14 @@ impl Rules {
         if self.health == HealthPolicy::Ignore {
             mapped.healthy = Seen::Known(true);
         }
-        Ok(Some(match path {
-            Some((marking, path)) if marking.marks => marking.signer.marked(target, &mapped, &path),
+        let wanted = match path {
+            // Where it came from before, nobody but a mark tells.
+            Some((marking, path)) if marking.marks || path.hop_count() > 1 => {
+                marking.signer.marked(target, &mapped, &path)
+            }
             Some(_) | None => mapped,
-        }))
+        };
+        Ok(Some((wanted, is_old)))
     }
 }
 
@@ -224,16 +249,22 @@ impl Marking {
             .unwrap_or_else(|| Path::from_origin(self.from.clone()))
     }
 
-    /// The path of the copy, or nothing where a copy would go in a circle.
-    fn carry(
+    /// The way that an instance came, if it is a copy.
+    fn way(
         &self,
         source: &ServiceKey,
         instance: &Instance,
-        remembered: &impl Fn(&Instance) -> Option<Path>,
-    ) -> Result<Option<Path>, LeftOut> {
-        let path = self
-            .path_of(source, instance)
-            .or_else(|| remembered(instance));
+        remembered: &impl Fn(&Instance) -> Option<Way>,
+    ) -> Option<Way> {
+        let marked = self.path_of(source, instance).map(|path| Way {
+            path,
+            may_be_over: false,
+        });
+        marked.or_else(|| remembered(instance))
+    }
+
+    /// The path of the copy, or nothing where a copy would go in a circle.
+    fn carry(&self, instance: &Instance, path: Option<Path>) -> Result<Option<Path>, LeftOut> {
         match may_carry(path.as_ref(), &self.from, &self.to) {
             Carry::Yes(path) => Ok(Some(path)),
             Carry::Loop(_) => Ok(None),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::instance::{Identity, Instance, Seen};
+use crate::instance::{Identity, Instance, InstanceKey, Seen};
 use crate::service::ServiceSet;
 use crate::view::Truth;
 
@@ -15,24 +15,35 @@ pub struct Merged {
     /// Whether instances that were known are not shown any more. They are still
     /// in the set: their absence has to be confirmed first.
     pub missing: bool,
+    /// Where in the set stands something that the new look does not show.
+    pub unshown: Vec<InstanceKey>,
 }
 
 /// Takes additions and changes over at once and keeps what is not shown.
 ///
 /// A consumer's view is not expected to show an instance that is disabled, so
-/// that one is kept without being missed.
+/// that one is kept without being missed. Where several publishers gave a key
+/// and fewer entries are shown of it, one of them may have gone.
 pub fn merge(known: &ServiceSet, seen: &ServiceSet, truth: Truth) -> Merged {
     let mut instances = completed(known, seen);
-    let mut missing = false;
-    for old in known.instances() {
-        if seen.get(&old.key).is_empty() {
+    let (mut missing, mut unshown) = (false, Vec::new());
+    for of_one_key in known.instances().chunk_by(|a, b| a.key == b.key) {
+        let shown = seen.get(&of_one_key[0].key);
+        let fewer = of_one_key.len().saturating_sub(shown.len());
+        if fewer == 0 {
+            continue;
+        }
+        let is_shown = |old: &Instance| shown.iter().any(|new| !new.content_differs(old));
+        for old in of_one_key.iter().filter(|old| !is_shown(old)).take(fewer) {
             missing |= old.enabled || truth == Truth::Raw;
+            unshown.push(old.key.clone());
             instances.push(old.clone());
         }
     }
     Merged {
         set: Arc::new(ServiceSet::new(instances)),
         missing,
+        unshown,
     }
 }
 
@@ -80,6 +91,17 @@ mod tests {
         let known = set(vec![instance(1), instance(2)]);
         let merged = merge(&known, &set(vec![instance(1)]), Truth::Consumer);
         assert!(merged.missing);
+        assert_eq!(merged.set.len(), 2);
+    }
+
+    #[test]
+    fn one_of_two_publishers_of_a_key_is_missed() {
+        let mut other = instance(1);
+        other.metadata = other.metadata.with("of", "another");
+        let known = set(vec![instance(1), other.clone()]);
+        let merged = merge(&known, &set(vec![other]), Truth::Raw);
+        assert!(merged.missing);
+        assert_eq!(merged.unshown, [instance(1).key]);
         assert_eq!(merged.set.len(), 2);
     }
 

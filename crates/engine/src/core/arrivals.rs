@@ -1,5 +1,6 @@
 //! Which instances came to which service lately: only what came somewhere may
-//! have moved there.
+//! have moved there. What only came back did not: a registry that shows nothing
+//! for a while shows one service after another again.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
@@ -14,30 +15,61 @@ const LATELY: Duration = Duration::from_secs(300);
 /// two addresses share names a service too many, and whoever asks looks there.
 #[derive(Debug, Default)]
 pub(super) struct Arrivals {
-    by_address: HashMap<u64, Vec<(Moment, ServiceKey)>>,
+    by_address: HashMap<u64, Vec<Event>>,
     in_order: VecDeque<(Moment, u64)>,
+}
+
+#[derive(Debug)]
+struct Event {
+    at: Moment,
+    service: ServiceKey,
+    /// Whether it came, and did not leave.
+    came: bool,
 }
 
 impl Arrivals {
     /// An instance came to a service.
     pub(super) fn came(&mut self, key: &InstanceKey, service: &ServiceKey, now: Moment) {
-        self.forget_old(now);
-        let address = address_hash(key);
-        self.in_order.push_back((now, address));
-        self.by_address
-            .entry(address)
-            .or_default()
-            .push((now, service.clone()));
+        if !self.left_lately(key, service, now) {
+            self.note(key, service, now, true);
+        }
+    }
+
+    /// An instance left a service.
+    pub(super) fn left(&mut self, key: &InstanceKey, service: &ServiceKey, now: Moment) {
+        self.note(key, service, now, false);
     }
 
     /// The services that an instance with this address came to lately.
     pub(super) fn at(&self, key: &InstanceKey, now: Moment) -> impl Iterator<Item = &ServiceKey> {
-        self.by_address
-            .get(&address_hash(key))
-            .into_iter()
-            .flatten()
-            .filter(move |(at, _)| now.since(*at) <= LATELY)
-            .map(|(_, service)| service)
+        let lately = self.lately(key, now);
+        lately
+            .filter(|event| event.came)
+            .map(|event| &event.service)
+    }
+
+    fn left_lately(&self, key: &InstanceKey, service: &ServiceKey, now: Moment) -> bool {
+        let mut lately = self.lately(key, now);
+        lately.any(|event| !event.came && event.service == *service)
+    }
+
+    fn lately(&self, key: &InstanceKey, now: Moment) -> impl Iterator<Item = &Event> {
+        let events = self.by_address.get(&address_hash(key));
+        let events = events.into_iter().flatten();
+        events.filter(move |event| now.since(event.at) <= LATELY)
+    }
+
+    fn note(&mut self, key: &InstanceKey, service: &ServiceKey, now: Moment, came: bool) {
+        self.forget_old(now);
+        let address = address_hash(key);
+        self.in_order.push_back((now, address));
+        let service = service.clone();
+        let event = Event {
+            at: now,
+            service,
+            came,
+        };
+        self.by_address.entry(address).or_default().push(event);
     }
 
     fn forget_old(&mut self, now: Moment) {
@@ -46,7 +78,7 @@ impl Arrivals {
         {
             self.in_order.pop_front();
             if let Some(arrivals) = self.by_address.get_mut(&address) {
-                arrivals.retain(|(at, _)| now.since(*at) <= LATELY);
+                arrivals.retain(|event| now.since(event.at) <= LATELY);
                 if arrivals.is_empty() {
                     self.by_address.remove(&address);
                 }

@@ -10,8 +10,9 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use syncline_model::ownership::Path;
-use syncline_model::plan::{Change, Natives, Removal, Standing};
+use syncline_model::desire::{Way, unmarked};
+use syncline_model::ownership::{Carry, Path, may_carry};
+use syncline_model::plan::{Change, Natives, Standing};
 use syncline_model::{EndpointName, Instance, InstanceKey, MARK_KEY, Moment, ServiceKey};
 
 use super::Core;
@@ -22,14 +23,19 @@ use super::reader::Known;
 /// other by up to 1.7 s (measured, 2.2.4).
 const LAG: Duration = Duration::from_secs(5);
 
+/// The most contents of one place that are remembered. Whoever changed more often
+/// within the lag is taken for ours whatever it looks like.
+const MOST_CONTENTS: usize = 8;
+
 /// The places at a target whose content a link changed lately, with what it gave
 /// there before.
 #[derive(Debug, Default)]
 pub(super) struct Former(BTreeMap<InstanceKey, Given>);
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Given {
-    what: Instance,
+    /// The newest last.
+    what: Vec<Instance>,
     /// Looks from before this moment may still show it; `None` while the write
     /// that changed it has not succeeded.
     until: Option<Moment>,
@@ -37,7 +43,7 @@ struct Given {
 
 impl Former {
     /// A write succeeded.
-    pub(super) fn confirmed(&mut self, changes: &[Change], marks: bool, now: Moment) {
+    pub(super) fn confirmed(&mut self, changes: &[Change], now: Moment) {
         let until = Some(now + LAG);
         for given in self.0.values_mut() {
             given.until.get_or_insert(now + LAG);
@@ -45,8 +51,6 @@ impl Former {
         for change in changes {
             match change {
                 Change::Add(_) => {}
-                // What stands there without a mark is why ours was removed.
-                Change::Remove { because, .. } if marks && is_shadow(because) => {}
                 Change::Update { from: what, .. }
                 | Change::MarkUnavailable { from: what, .. }
                 | Change::Remove { instance: what, .. } => self.put(what, until),
@@ -63,30 +67,52 @@ impl Former {
         }
     }
 
-    fn put(&mut self, what: &Instance, until: Option<Moment>) {
-        let what = what.clone();
-        self.0.insert(what.key.clone(), Given { what, until });
+    /// A write that was to change these was not confirmed.
+    pub(super) fn may_stand(&mut self, what: &[Instance]) {
+        what.iter().for_each(|what| self.put(what, None));
     }
 
-    /// Forgets what a look from that moment does not show any more.
-    pub(super) fn prune(&mut self, looked_at: Moment) {
-        self.0
-            .retain(|_, given| given.until.is_none_or(|until| until > looked_at));
+    fn put(&mut self, what: &Instance, until: Option<Moment>) {
+        let given = self.0.entry(what.key.clone()).or_default();
+        given.until = until;
+        given.what.retain(|before| !looks_alike(before, what));
+        if given.what.len() <= MOST_CONTENTS {
+            given.what.push(what.clone());
+        }
+    }
+
+    /// Forgets what a look at its place does not show any more.
+    pub(super) fn prune(&mut self, looked_at: impl Fn(&InstanceKey) -> Moment) {
+        let shows =
+            |key: &InstanceKey, given: &Given| given.until.is_none_or(|u| u > looked_at(key));
+        self.0.retain(|key, given| shows(key, given));
     }
 
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    fn at(&self, key: &InstanceKey, looked_at: Moment) -> Option<&Given> {
-        let given = self.0.get(key)?;
+    /// What was given before at the place of an instance, if a look from that
+    /// moment may still show it, and until when one may.
+    fn at(&self, shown: &Instance, looked_at: Moment) -> Option<(&Instance, Option<Moment>)> {
+        let given = self.0.get(&shown.key)?;
         let shows = given.until.is_none_or(|until| looked_at < until);
-        shows.then_some(given)
+        let mut alike = given.what.iter().filter(|what| looks_alike(what, shown));
+        let what = match given.what.len() > MOST_CONTENTS {
+            true => given.what.last(),
+            false => alike.next(),
+        };
+        what.filter(|_| shows).map(|what| (what, given.until))
     }
 }
 
-fn is_shadow(because: &Removal) -> bool {
-    matches!(because, Removal::Shadowed(_))
+/// Whether two are the same but for a mark that a registry may have lost.
+pub(super) fn looks_alike(given: &Instance, shown: &Instance) -> bool {
+    let bare = |i: &Instance| Instance {
+        metadata: unmarked(&i.metadata),
+        ..i.clone()
+    };
+    !bare(given).content_differs(&bare(shown))
 }
 
 /// What is known of who stands where at a target.
@@ -129,35 +155,45 @@ impl LinkService {
                 return Some(certain(given));
             }
         }
-        if self.keeps_marks {
+        let looked_at = known.looked_at(&shown.key);
+        let (given, until) = self.former.at(shown, looked_at)?;
+        // Ours would be seen by its mark.
+        if self.keeps_marks && mark_of(given).is_some() {
             return None;
         }
-        let looked_at = known.seen_at.unwrap_or(Moment::ORIGIN);
-        let given = self.former.at(&shown.key, looked_at)?;
-        Some(Claim {
-            link,
-            given: &given.what,
-            until: given.until,
-        })
+        Some(Claim { link, given, until })
     }
 }
 
 impl Core {
     /// The way of a copy whose own mark was stripped: what one of our links
-    /// wrote there is never taken for native. Where only a later look can tell,
-    /// that look's moment is noted.
+    /// wrote there is never taken for native. Where several wrote the same, it
+    /// came every one of their ways, and one on which it may go on is enough.
+    /// Where only a later look can tell, that look's moment is noted.
     pub(super) fn remembered_path(
         &self,
         link: &Link,
         service: &ServiceKey,
         shown: &Instance,
         recheck: &Cell<Option<Moment>>,
-    ) -> Option<Path> {
-        let from = &link.rules.from;
-        let claim = self.claim(from, service, shown)?;
-        let marking = claim.link.rules.rules.marking.as_ref()?;
-        recheck.set(earlier(recheck.get(), claim.until));
-        Some(marking.path_of_written(service, claim.given))
+    ) -> Option<Way> {
+        let ways = self.claims(&link.rules.from, service, shown);
+        let ways = ways.filter_map(|claim| {
+            let marking = claim.link.rules.rules.marking.as_ref()?;
+            let path = marking.path_of_written(service, claim.given);
+            Some((claim.until, path))
+        });
+        let marking = link.rules.rules.marking.as_ref();
+        let ends = |path: &Path| {
+            let carried = marking.map(|m| may_carry(Some(path), &m.from, &m.to));
+            !matches!(carried, Some(Carry::Yes(_)))
+        };
+        let (until, path) = ways.min_by_key(|(until, path)| (ends(path), until.is_some()))?;
+        recheck.set(earlier(recheck.get(), until));
+        Some(Way {
+            path,
+            may_be_over: until.is_some(),
+        })
     }
 
     /// Who registers natively at the target: whatever stands there and is not
@@ -206,20 +242,35 @@ impl Core {
         service: &ServiceKey,
         shown: &Instance,
     ) -> Option<Claim<'_>> {
-        let known = self.readers.get(endpoint)?.get(service)?;
-        let mut writers = self.links.values().filter(|l| l.rules.to == *endpoint);
-        writers.find_map(|writer| {
+        let claims = self.claims(endpoint, service, shown);
+        claims.min_by_key(|claim| claim.until.is_some())
+    }
+
+    /// All that may have written an instance at a registry.
+    fn claims<'a>(
+        &'a self,
+        endpoint: &EndpointName,
+        service: &ServiceKey,
+        shown: &Instance,
+    ) -> impl Iterator<Item = Claim<'a>> {
+        let known = self.readers.get(endpoint).and_then(|r| r.get(service));
+        let writers = self.links.values().filter(|l| l.rules.to == *endpoint);
+        writers.filter_map(move |writer| {
+            let known = known?;
             let claim = writer.service(service)?.claim(writer, known, shown)?;
+            let (mark, shown_mark) = (mark_of(claim.given), mark_of(shown));
             // Our copy stands beside it with its mark, so this one is another's.
-            let beside = known
-                .last
-                .get(&shown.key)
-                .iter()
-                .any(|other| other != shown && writer.is_marked_as_ours(service, other));
-            let is_other = beside && !writer.is_marked_as_ours(service, shown);
+            let is_other = mark.is_some() && mark != shown_mark && {
+                let mut others = known.last.get(&shown.key).iter();
+                others.any(|other| mark_of(other) == mark)
+            };
             (!is_other).then_some(claim)
         })
     }
+}
+
+fn mark_of(instance: &Instance) -> Option<&str> {
+    instance.metadata.get(MARK_KEY)
 }
 
 fn earlier(one: Option<Moment>, other: Option<Moment>) -> Option<Moment> {

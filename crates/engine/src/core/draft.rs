@@ -5,7 +5,7 @@ use std::cell::Cell;
 use std::sync::Arc;
 
 use syncline_model::desire::Finding;
-use syncline_model::guard::{Guard, Hold, HoldId, Look, Offer, Verdict};
+use syncline_model::guard::{Guard, Hold, HoldId, Look, LostDigest, Offer, Verdict};
 use syncline_model::plan::{self, Change, Inputs, Losses, Plan, Removal};
 use syncline_model::{
     Absence, EndpointName, Identity, Instance, InstanceKey, Moment, ServiceKey, ServiceSet, Truth,
@@ -31,6 +31,8 @@ pub(super) struct Draft {
     to_be_proved: bool,
     /// What the guard holds of the service.
     standing: Option<HoldId>,
+    /// Losses that were let through, and that no target has confirmed.
+    let_through: Option<LetThrough>,
     rechecks: Vec<Recheck>,
     keeps_marks: bool,
 }
@@ -42,14 +44,36 @@ type Recheck = ((EndpointName, ServiceKey), Moment);
 pub(super) struct Decision {
     pub(super) plan: Plan,
     pub(super) left_out: Vec<Problem>,
+    /// Whether the view behind it is complete.
+    pub(super) whole: bool,
     pub(super) verdict: Verdict,
     /// What the guard keeps back.
     pub(super) kept: Vec<Change>,
+    /// The losses that it lets through.
+    pub(super) let_through: Option<LetThrough>,
     /// What is to be looked at again, and when, because it is not clear who
     /// stands there.
     pub(super) rechecks: Vec<Recheck>,
     /// Whether the target was seen to keep our marks.
     pub(super) keeps_marks: bool,
+}
+
+/// Losses that a guard let through, which count once, however often their write
+/// is tried.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct LetThrough {
+    lost: LostDigest,
+    count: u32,
+}
+
+impl LetThrough {
+    fn of(offer: &Offer) -> Option<Self> {
+        let count = offer.has.saturating_sub(offer.given);
+        (offer.lost != LostDigest::NONE).then_some(Self {
+            lost: offer.lost,
+            count: count.saturating_sub(offer.moved),
+        })
+    }
 }
 
 /// With which eyes a source is looked at.
@@ -59,6 +83,8 @@ pub(super) enum Eyes {
     Proof,
     /// As if all were gone that the last list lacks.
     List,
+    /// As if the source showed what the target was given, and nobody knew more.
+    Ledger,
 }
 
 impl Draft {
@@ -73,10 +99,32 @@ impl Draft {
         self.passing.changes.iter().any(adds)
     }
 
+    /// Whether a copy is withdrawn because a native stands there.
+    pub(super) fn yields(&self) -> bool {
+        let yields = |change: &Change| {
+            matches!(
+                change,
+                Change::Remove {
+                    because: Removal::Shadowed(_),
+                    ..
+                }
+            )
+        };
+        self.passing.changes.iter().any(yields)
+    }
+
     /// What the guard is to count before it judges, where use would be lost.
     pub(super) fn loss(&self) -> Option<(Look, Offer)> {
-        let counts = self.held.is_some() && (self.whole || self.standing.is_none());
+        let waits = self.whole || self.standing.is_none();
+        let counts = self.held.is_some() && waits && !self.was_let_through();
         counts.then_some((self.look, self.offer))
+    }
+
+    /// Whether the guard let exactly these losses through before: a write that
+    /// failed is tried again, and nothing more is lost.
+    fn was_let_through(&self) -> bool {
+        let through = self.let_through.map(|through| through.lost);
+        self.offer.lost != LostDigest::NONE && through == Some(self.offer.lost)
     }
 
     /// Lets the guard judge. A view that is not whole says nothing of losses that
@@ -87,8 +135,19 @@ impl Draft {
         let standing = guard.holds().find(stands);
         let verdict = match standing {
             Some(hold) => Verdict::Hold(hold),
+            None if self.was_let_through() => Verdict::Pass,
             None if self.to_be_proved && self.held.is_none() => Verdict::Pass,
-            None => guard.judge(&self.look, service, &self.offer),
+            None => {
+                if let Some(through) = self.let_through {
+                    // Others are lost by now, or none: those never went.
+                    guard.take_back(service, through.count);
+                }
+                guard.judge(&self.look, service, &self.offer)
+            }
+        };
+        let let_through = match &verdict {
+            Verdict::Pass => LetThrough::of(&self.offer),
+            Verdict::Hold(_) => None,
         };
         let (plan, kept) = match (&verdict, self.held) {
             (Verdict::Hold(_), Some(held)) => {
@@ -100,8 +159,10 @@ impl Draft {
         Decision {
             plan,
             left_out: self.left_out,
+            whole: self.whole,
             verdict,
             kept,
+            let_through,
             rechecks: self.rechecks,
             keeps_marks: self.keeps_marks,
         }
@@ -123,7 +184,14 @@ impl Core {
         eyes: Eyes,
     ) -> Option<Draft> {
         let state = link.service(service)?;
-        let wanted = self.wanted(now, link, service, eyes).or_else(|| {
+        let wanted = match eyes {
+            Eyes::Ledger => {
+                let why = "the source is not asked".into();
+                Some(Wanted::only(View::Partial(Arc::clone(&state.held), why)))
+            }
+            Eyes::Proof | Eyes::List => self.wanted(now, link, service, eyes),
+        };
+        let wanted = wanted.or_else(|| {
             let view = self.remembered_view(link, state, service)?;
             Some(Wanted::only(view))
         })?;
@@ -191,6 +259,7 @@ impl Core {
             to_be_proved: state.from.iter().any(|s| source.if_gone(s).is_some()),
             whole: wanted.view.complete().is_some(),
             standing: state.hold,
+            let_through: state.let_through,
             rechecks: wanted
                 .recheck
                 .into_iter()
@@ -204,6 +273,31 @@ impl Core {
             passing: given(passing),
             left_out: wanted.left_out,
         })
+    }
+
+    /// What natives win of a service at once, also while its link waits for its
+    /// time, or for a source that does not answer.
+    pub(super) fn draft_of_yielding(
+        &self,
+        now: Moment,
+        link: &Link,
+        service: &ServiceKey,
+    ) -> Option<Draft> {
+        if link.paused || !self.sees_all(link) {
+            return None;
+        }
+        let draft = self.draft_with(now, link, service, Eyes::Ledger)?;
+        draft.yields().then_some(draft)
+    }
+
+    /// Whether what a service lacks may be gone, and its source is still being
+    /// listed for the first time.
+    pub(super) fn waits_for_list(&self, link: &Link, service: &ServiceKey) -> bool {
+        let source = &self.readers[&link.rules.from];
+        let Some(state) = link.service(service) else {
+            return false;
+        };
+        state.gives() && !state.from.iter().all(|from| source.is_warm(from))
     }
 
     fn target_is_being_read(&self, link: &Link, service: &ServiceKey) -> bool {
@@ -243,9 +337,14 @@ impl Core {
             let remembered = |shown: &Instance| self.remembered_path(link, source, shown, &recheck);
             let as_if_gone = match eyes {
                 Eyes::List => reader.if_gone(source),
-                Eyes::Proof => None,
+                Eyes::Proof | Eyes::Ledger => None,
             };
-            let shown = as_if_gone.or_else(|| known.shown())?;
+            let shown = match as_if_gone.or_else(|| known.shown())? {
+                View::Complete(_, set) if !reader.is_warm(source) => {
+                    View::Partial(set, "the source is still being listed".into())
+                }
+                shown => shown,
+            };
             let desired = rules.desire(source, &shown, remembered);
             let place = (link.rules.from.clone(), source.clone());
             rechecks.extend(recheck.get().map(|at| (place, at)));

@@ -34,6 +34,9 @@ pub enum Event {
         service: ServiceKey,
         /// What it was given.
         set: Arc<ServiceSet>,
+        /// What a write that nobody confirmed was to take away or to change,
+        /// and that may still be there.
+        going: Vec<Instance>,
         /// Whether it was confirmed lately enough to be taken up again at once.
         fresh: bool,
     },

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use syncline_contract::{Area, Coverage, TargetReport, Unavailable};
-use syncline_model::desire::{Rules, unmarked};
+use syncline_model::desire::Rules;
 use syncline_model::guard::{Freeze, Guard, HoldId, Record, Settings};
 use syncline_model::plan::{Change, Missing, RemovalPolicy, UnavailableAs};
 use syncline_model::scope::Scope;
@@ -15,7 +15,8 @@ use syncline_model::{
 };
 
 use super::aside::SourceLost;
-use super::copies::Former;
+use super::copies::{Former, looks_alike};
+use super::draft::LetThrough;
 use super::peers::LetGo;
 use super::reader::Reader;
 use super::status::{HoldStatus, Problem};
@@ -124,6 +125,8 @@ pub(super) struct LinkService {
     pub(super) left_out: Vec<Problem>,
     /// What the guard holds of it.
     pub(super) hold: Option<HoldId>,
+    /// Losses that the guard let through, until the target confirms them.
+    pub(super) let_through: Option<LetThrough>,
     /// Whether it is watched at the target by name.
     pub(super) followed: bool,
     /// What was given before the last writes, which old looks still show.
@@ -166,6 +169,7 @@ impl LinkService {
             shadowed: Vec::new(),
             left_out: Vec::new(),
             hold: None,
+            let_through: None,
             followed: false,
             former: Former::default(),
             keeps_marks: false,
@@ -178,6 +182,7 @@ impl LinkService {
         self.held = held;
         self.live = true;
         self.fresh = false;
+        self.let_through = None;
         self.failures = 0;
         self.failure = None;
     }
@@ -186,13 +191,7 @@ impl LinkService {
     /// there with the same content, whether or not the registry kept the mark.
     pub(super) fn wrote(&self, shown: &Instance) -> Option<&Instance> {
         let writing = self.writing.as_ref().map(|writing| &writing.accepted);
-        let same = |given: &&Instance| {
-            let unmarked = |i: &Instance| Instance {
-                metadata: unmarked(&i.metadata),
-                ..i.clone()
-            };
-            !unmarked(given).content_differs(&unmarked(shown))
-        };
+        let same = |given: &&Instance| looks_alike(given, shown);
         [Some(&self.held), writing]
             .into_iter()
             .flatten()
@@ -331,6 +330,12 @@ impl Link {
         report.is_some_and(|report| report.hold.needs_durable_additions())
     }
 
+    /// Whether any write waits for the store.
+    pub(super) fn is_storing(&self) -> bool {
+        let waits = |state: &LinkService| state.writing.as_ref().is_some_and(|w| !w.stored);
+        self.services.values().any(waits)
+    }
+
     pub(super) fn services(&self) -> impl Iterator<Item = (&ServiceKey, &LinkService)> {
         self.services.iter()
     }
@@ -347,12 +352,29 @@ impl Link {
         self.services.contains_key(service)
     }
 
-    /// What the ledger says the target was given before the start.
-    pub(super) fn remember(&mut self, service: ServiceKey, held: Arc<ServiceSet>, fresh: bool) {
+    /// What the ledger says the target was given before the start, and what may
+    /// still be there of what it was given before that.
+    pub(super) fn remember(
+        &mut self,
+        service: ServiceKey,
+        given: Arc<ServiceSet>,
+        going: Vec<Instance>,
+        fresh: bool,
+    ) {
         let state = self
             .services
             .entry(service)
             .or_insert_with(LinkService::new);
+        let changes = |old: &Instance| !given.get(&old.key).is_empty();
+        let (changing, leaving): (Vec<_>, Vec<_>) = going.into_iter().partition(changes);
+        state.former.may_stand(&changing);
+        let held = match leaving.is_empty() {
+            true => given,
+            false => {
+                let given = given.instances().iter().cloned();
+                Arc::new(ServiceSet::new(given.chain(leaving).collect()))
+            }
+        };
         self.in_use += held.in_use() as u64;
         state.held = held;
         state.live = false;
@@ -428,9 +450,8 @@ impl Link {
         for (service, state) in &mut self.services {
             if !state.former.is_empty() {
                 let known = reader.get(service);
-                state
-                    .former
-                    .prune(known.and_then(|known| known.seen_at).unwrap_or(now));
+                let looked_at = |key: &InstanceKey| known.map_or(now, |known| known.looked_at(key));
+                state.former.prune(looked_at);
             }
         }
         self.services.retain(|_, state| !state.is_idle());

@@ -19,6 +19,7 @@ mod event;
 mod guarding;
 mod handover;
 mod holds;
+mod ledger;
 mod link;
 mod peers;
 mod preview;
@@ -156,8 +157,9 @@ impl Core {
                 link,
                 service,
                 set,
+                going,
                 fresh,
-            } => self.held(&link, service, set, fresh),
+            } => self.held(&link, service, set, (going, fresh)),
             Event::Guarded {
                 link,
                 freeze,

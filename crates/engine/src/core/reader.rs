@@ -39,6 +39,8 @@ pub(super) struct Reader {
     listed: bool,
     /// How the last list ended; empty before the first.
     pub(super) areas: Vec<Area>,
+    /// What has been listed since the start.
+    warm: Vec<Area>,
     /// When the last list ended that was complete everywhere.
     pub(super) complete_at: Option<Moment>,
     /// Why the registry does not answer, while it does not.
@@ -57,6 +59,9 @@ pub(super) struct Known {
     pub(super) rejected: Vec<Rejected>,
     /// When the last complete look was had.
     pub(super) seen_at: Option<Moment>,
+    /// Where something stands that the last look did not show, and that is not
+    /// proved gone.
+    unshown: Vec<InstanceKey>,
     /// Whether no push changed it since it was last read or listed, so that what
     /// it does not show is gone.
     confirmed: bool,
@@ -105,6 +110,7 @@ impl Known {
             last,
             rejected: Vec::new(),
             seen_at: None,
+            unshown: Vec::new(),
             confirmed: true,
             round: 0,
             fresh: 0,
@@ -131,6 +137,13 @@ impl Known {
             )),
             (view, _) => Some(view.clone()),
         }
+    }
+
+    /// When somebody last looked at what stands at a place. What the last look
+    /// did not show may be as old as the run.
+    pub(super) fn looked_at(&self, key: &InstanceKey) -> Moment {
+        let shown = self.seen_at.filter(|_| !self.unshown.contains(key));
+        shown.unwrap_or(Moment::ORIGIN)
     }
 
     /// Whether a read of it is under way.
@@ -169,7 +182,10 @@ impl Known {
         if let Reading::Running { meanwhile, .. } = &mut self.reading
             && let Some(seen) = view.seen()
         {
-            *meanwhile = Some(Arc::clone(seen));
+            *meanwhile = Some(match meanwhile {
+                Some(before) => merge(before, seen, Truth::Consumer).set,
+                None => Arc::clone(seen),
+            });
         }
     }
 
@@ -237,6 +253,12 @@ impl Reader {
         lately(self.complete_at) || self.services.get(service).is_some_and(tells)
     }
 
+    /// Whether the area of a service has been listed since the start. Before that
+    /// the least part of what went may be all that was seen of it.
+    pub(super) fn is_warm(&self, service: &ServiceKey) -> bool {
+        self.listed || self.warm.iter().any(|area| area.holds(service))
+    }
+
     /// Why the last list could not be read, where a part of it could not.
     pub(super) fn failing(&self) -> Option<&Arc<str>> {
         self.areas.iter().find_map(|area| match &area.coverage {
@@ -299,14 +321,17 @@ impl Reader {
         known.failures = 0;
         if known.view.complete().is_some() && **seen == *known.last {
             known.seen_at = Some(now);
+            known.unshown.clear();
             return Looked::default();
         }
         let seen = with_rejected(&known.last, seen, &known.rejected);
         let merged = merge(&known.last, &seen, truth);
         if listed && known.fresh == self.round && merged.set != known.last {
             // A push or a read came while the list was on its way, and may be
-            // the newer of the two: a read tells.
+            // the newer of the two: a read tells. Until then nothing is proved.
+            let was_proved = std::mem::replace(&mut known.confirmed, false);
             return Looked {
+                changed: was_proved,
                 read: known.want_read(known.purpose()),
                 ..Looked::default()
             };
@@ -322,6 +347,7 @@ impl Reader {
             (false, _) => None,
         };
         let before = Arc::clone(&known.last);
+        known.unshown = merged.unshown;
         let changed = if merged.missing && known.seen_at.is_none() {
             // What only the store remembers is not shown to links before a
             // read has confirmed or denied it.
@@ -381,7 +407,8 @@ impl Reader {
                 known.seen_at = Some(now);
                 let seen = with_rejected(&known.last, seen, &known.rejected);
                 let set = replace(&known.last, &seen);
-                let (set, overtaken) = overtaken(set, meanwhile.as_ref());
+                let (set, overtaken) = overtaken(set, meanwhile.as_ref(), &known.last);
+                known.unshown.clear();
                 if overtaken {
                     again = Some(Purpose::ConfirmRemoval);
                 }
@@ -468,6 +495,11 @@ impl Reader {
         if Arc::ptr_eq(before, after) || !self.listed {
             return;
         }
+        for instance in before.instances() {
+            if after.get(&instance.key).is_empty() {
+                self.arrivals.left(&instance.key, service, now);
+            }
+        }
         let came = |i: &&Instance| before.get(&i.key).is_empty();
         for instance in after.instances().iter().filter(came) {
             self.arrivals.came(&instance.key, service, now);
@@ -541,12 +573,26 @@ impl Reader {
         if end.areas.iter().all(|a| a.coverage.doubt().is_none()) {
             self.complete_at = Some(now);
         }
-        let failed = end.areas.is_empty() || end.areas.iter().any(failed);
-        self.listed |= !failed;
-        self.list_failures = if failed { self.list_failures + 1 } else { 0 };
-        ended.retry = failed.then(|| backoff(self.list_failures));
+        let has_failed = end.areas.is_empty() || end.areas.iter().any(failed);
+        self.listed |= !has_failed;
+        self.warm_up(&end.areas);
+        self.list_failures = if has_failed {
+            self.list_failures + 1
+        } else {
+            0
+        };
+        ended.retry = has_failed.then(|| backoff(self.list_failures));
         self.areas = end.areas;
         ended
+    }
+
+    fn warm_up(&mut self, areas: &[Area]) {
+        for area in areas.iter().filter(|area| !failed(area)) {
+            let same = |w: &Area| w.namespace == area.namespace && w.group == area.group;
+            if !self.warm.iter().any(same) {
+                self.warm.push(area.clone());
+            }
+        }
     }
 
     /// Drops a service that is gone and that nobody needs any more.
@@ -601,11 +647,12 @@ fn suspicion(areas: &[Area], service: &ServiceKey) -> Option<Arc<str>> {
 }
 
 /// What a read showed, and what a list or a push showed while it was under way.
-/// Nobody knows which of them is older, so what came stays, and another read
-/// has to tell where they differ.
+/// Nobody knows which of them is older, so what is known stays, what came is
+/// added, and another read has to tell where they differ.
 fn overtaken(
     read: Arc<ServiceSet>,
     meanwhile: Option<&Arc<ServiceSet>>,
+    known: &ServiceSet,
 ) -> (Arc<ServiceSet>, bool) {
     let Some(meanwhile) = meanwhile else {
         return (read, false);
@@ -617,7 +664,8 @@ fn overtaken(
     if !meanwhile.instances().iter().any(news) {
         return (read, false);
     }
-    (merge(&read, meanwhile, Truth::Raw).set, true)
+    let both = merge(&read, meanwhile, Truth::Raw).set;
+    (merge(&both, known, Truth::Raw).set, true)
 }
 
 fn proves_absence(area: &Area, service: &ServiceKey) -> bool {

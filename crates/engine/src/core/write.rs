@@ -7,11 +7,10 @@ use std::time::Duration;
 use syncline_contract::{Hold, Write};
 use syncline_model::guard::{HoldId, Verdict};
 use syncline_model::plan::Change;
-use syncline_model::{
-    EndpointName, Instance, InstanceKey, LinkName, Moment, ServiceKey, ServiceSet,
-};
+use syncline_model::{EndpointName, InstanceKey, LinkName, Moment, ServiceKey, ServiceSet};
 
 use super::draft::Decision;
+use super::ledger::going;
 use super::link::{Link, LinkService, Writing};
 use super::reader::Known;
 use super::timers::Timer;
@@ -56,6 +55,8 @@ impl Core {
         };
         let source = &self.readers[&link.rules.from];
         let planned = link.is_open() && self.sees_all(link) && source.listed();
+        // What is written whole would lack what waits for the store.
+        let planned = planned && (link.settled || !link.is_storing());
         let quiet = source.is_quiet();
         if planned && !link.settled {
             self.take_up_written(name);
@@ -93,20 +94,26 @@ impl Core {
         }
         // What was begun is brought to an end, also after the trigger's time.
         let open = link.is_open() || (state.due && !link.paused);
-        if !open || !self.sees_all(link) || !self.others_have_begun(link) {
-            self.take_up_or_wait(name, service);
-            return;
-        }
-        let Some(draft) = self.draft(now, link, service) else {
+        let draft = match open && self.sees_all(link) && self.others_have_begun(link) {
+            true => self.draft(now, link, service),
+            false => None,
+        };
+        let waits = draft.is_none() || self.waits_for_list(link, service);
+        let Some(draft) = draft.or_else(|| self.draft_of_yielding(now, link, service)) else {
             self.take_up_or_wait(name, service);
             return;
         };
         if draft.adds() && self.looks_first(now, name, service) {
+            // The look may end after the trigger's time.
+            self.update_service(name, service, |state| state.due = true);
             self.take_up_or_wait(name, service);
             return;
         }
         if let Some(link) = self.links.get_mut(name) {
-            link.waited(service);
+            match waits {
+                true => link.wait(service.clone()),
+                false => link.waited(service),
+            }
             if let Some(state) = link.service_mut(service) {
                 state.let_go.seen(draft.seen());
             }
@@ -239,11 +246,13 @@ impl Core {
         else {
             return;
         };
+        state.let_through = decision.let_through;
         state.missing = plan.missing;
         state.shadowed = plan.shadowed;
         state.left_out = decision.left_out;
         state.not_before = None;
-        state.due = false;
+        // Whatever was begun ends with a view that tells all.
+        state.due &= !decision.whole;
         state.keeps_marks |= decision.keeps_marks;
         if !plan.changes.is_empty() || !state.live {
             self.write(name, service, plan.accepted, plan.changes);
@@ -363,12 +372,13 @@ impl Core {
         };
         // What happened meanwhile may speak against taking anything away.
         let planned_anew = writing.again && !writing.changes.iter().all(adds);
-        if result.is_ok()
-            && planned_anew
-            && let Some(state) = link.service_mut(service)
-        {
-            let changed = writing.changes.iter().map(|change| change.key().clone());
-            state.on_disk = changed.collect();
+        if let Some(state) = link.service_mut(service).filter(|_| planned_anew) {
+            // What was begun goes on, also after the trigger's time.
+            state.due = true;
+            if result.is_ok() {
+                let changed = writing.changes.iter().map(|change| change.key().clone());
+                state.on_disk = changed.collect();
+            }
         }
         if let Err(what) = result {
             self.not_stored(now, name, service, writing, what);
@@ -439,9 +449,8 @@ impl Core {
         };
         let read = link.rules.target_is_read;
         let taken_up = link.confirm(service, Arc::clone(&held));
-        let marks = link.marks();
         if let Some(state) = link.service_mut(service).filter(|_| read) {
-            state.former.confirmed(&writing.changes, marks, now);
+            state.former.confirmed(&writing.changes, now);
         }
         let target = link.rules.to.clone();
         self.tell_readers(&target, service, &writing.changes);
@@ -515,39 +524,6 @@ impl Core {
         }
     }
 
-    /// The store forgot an unknown part of what was put there: all is put again.
-    pub(super) fn persist_all(&mut self) {
-        self.effects.push(Effect::Persist(Persist::Evacuated {
-            what: self.evacuated.iter().cloned().collect(),
-        }));
-        for link in self.links.values_mut() {
-            self.effects.push(Effect::Persist(Persist::Restart {
-                link: link.rules.name.clone(),
-            }));
-            link.guard.store_again();
-            for (service, state) in link.services().filter(|(_, s)| !s.held.is_empty()) {
-                let (link, target) = (link.rules.name.clone(), link.rules.to.clone());
-                let (service, held) = (service.clone(), Arc::clone(&state.held));
-                self.effects.push(Effect::Persist(match state.live {
-                    true => Persist::Confirm {
-                        link,
-                        target,
-                        service,
-                        held,
-                    },
-                    false => Persist::Intend {
-                        link,
-                        target,
-                        service,
-                        accepted: held,
-                        going: Vec::new(),
-                        before_write: false,
-                    },
-                }));
-            }
-        }
-    }
-
     /// An operator decides on a hold: the services it is about are planned
     /// again.
     pub(super) fn decide(&mut self, hold: HoldId, approve: bool) {
@@ -564,19 +540,6 @@ impl Core {
             self.tell_decided(&name, &services, hold, approve);
             self.dirty
                 .extend(services.into_iter().map(|service| (name.clone(), service)));
-        }
-    }
-
-    /// What the ledger says a link gave its target before the start.
-    pub(super) fn held(
-        &mut self,
-        name: &LinkName,
-        service: ServiceKey,
-        set: Arc<ServiceSet>,
-        fresh: bool,
-    ) {
-        if let Some(link) = self.links.get_mut(name) {
-            link.remember(service, set, fresh);
         }
     }
 
@@ -643,12 +606,6 @@ fn additions(held: &ServiceSet, writing: &Writing) -> (Arc<ServiceSet>, Vec<Chan
     let kept = kept.filter(|instance| taken.contains(&instance.key));
     let both = given.chain(kept).cloned().collect();
     (Arc::new(ServiceSet::new(both)), added)
-}
-
-/// What the target was given before and is not any more.
-fn going(held: &ServiceSet, accepted: &ServiceSet) -> Vec<Instance> {
-    let goes = |instance: &&Instance| accepted.get(&instance.key).is_empty();
-    held.instances().iter().filter(goes).cloned().collect()
 }
 
 /// Full jitter without a random number: links and services spread by their

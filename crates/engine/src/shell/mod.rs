@@ -464,20 +464,17 @@ async fn remember(
                 });
             }
         }
-        let now = storing::wall_ms();
         for Route { link, ledger, to } in &routes {
             for row in reader.load_ledger(ledger)? {
                 let (service, record) = row?;
                 if record.target != *to {
                     continue;
                 }
-                let (set, fresh) = storing::remembered(&record, now);
-                events.push(Event::Held {
-                    link: link.clone(),
-                    service,
-                    set,
-                    fresh: fresh || state.taken_over,
-                });
+                let mut held = storing::remembered(link, service, record);
+                if let Event::Held { fresh, .. } = &mut held {
+                    *fresh |= state.taken_over;
+                }
+                events.push(held);
             }
             if mode == Mode::Live && link != ledger {
                 state.rename(ledger, link, to)?;

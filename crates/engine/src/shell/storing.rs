@@ -310,18 +310,21 @@ pub(super) fn evacuated(reader: &StoreReader) -> Result<Vec<Event>, StoreError> 
         .collect())
 }
 
-/// What a ledger record says a link's target may hold, and whether it was
-/// confirmed lately.
-pub(super) fn remembered(record: &LedgerRecord, now_ms: u64) -> (Arc<ServiceSet>, bool) {
-    let instances = record
-        .instances
-        .iter()
-        .map(|e| e.instance.clone())
-        .collect();
+/// What a ledger record says a link's target was given.
+pub(super) fn remembered(link: &LinkName, service: ServiceKey, record: LedgerRecord) -> Event {
     let fresh = record
         .confirmed_at_ms
-        .is_some_and(|at| u128::from(now_ms.saturating_sub(at)) <= FRESH.as_millis());
-    (Arc::new(ServiceSet::new(instances)), fresh)
+        .is_some_and(|at| u128::from(wall_ms().saturating_sub(at)) <= FRESH.as_millis());
+    let going = |entry: &LedgerEntry| entry.state == LedgerState::Removing;
+    let (going, given): (Vec<_>, Vec<_>) = record.instances.into_iter().partition(going);
+    let given = given.into_iter().map(|entry| entry.instance);
+    Event::Held {
+        link: link.clone(),
+        service,
+        set: Arc::new(ServiceSet::new(given.collect())),
+        going: going.into_iter().map(|entry| entry.instance).collect(),
+        fresh,
+    }
 }
 
 fn ledger_entries(

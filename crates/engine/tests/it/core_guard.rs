@@ -5,7 +5,7 @@ use syncline_engine::core::{Event, LinkState};
 use syncline_model::guard::HoldId;
 use syncline_model::plan::{Change, RemovalPolicy};
 
-use crate::core_world::{Answer, Kind, World, link, seconds, service, world};
+use crate::core_world::{Answer, Fate, Kind, World, link, seconds, service, world};
 
 /// A guarded link with so many services of so many instances each, in step.
 fn in_step(services: u8, instances: u8) -> World {
@@ -377,4 +377,51 @@ fn a_hold_survives_a_crash_with_its_id_and_what_was_said_of_it() {
         world.pass(seconds(1));
         assert_eq!(at_target(&world, 10), 60);
     }
+}
+
+#[test]
+fn a_loss_counts_once_however_often_its_write_is_tried() {
+    let mut setup = link("a", "b").guarded();
+    setup.guard.link_share.at_least = 3;
+    let mut world = world([setup]);
+    for last in 0..10 {
+        register(&mut world, 0, last);
+    }
+    world.start();
+    world.pass(seconds(600));
+    world.registry("b").writes = Fate::Refused;
+    deregister(&mut world, 0, 0);
+    world.pass(seconds(200));
+    assert!(world.status("a-b").holds.is_empty());
+    world.registry("b").writes = Fate::Lands;
+    world.pass(seconds(60));
+    assert_eq!(at_target(&world, 1), 9);
+}
+
+#[test]
+fn what_comes_back_to_one_service_has_not_moved_from_another() {
+    let mut world = world([link("a", "b").guarded()]);
+    // Dubbo registers every interface of a process at one address.
+    for last in 0..2 {
+        for name in ["x", "y"] {
+            world.register("a", name, &format!("10.0.0.{last}:80"));
+        }
+    }
+    world.start();
+    world.pass(seconds(600));
+    // The source shows nothing for a while, and then one service first.
+    world.registry("a").silent = true;
+    for last in 0..2 {
+        for name in ["x", "y"] {
+            world.deregister("a", name, &format!("10.0.0.{last}:80"));
+        }
+    }
+    world.trigger();
+    world.pass(seconds(5));
+    world.registry("a").silent = false;
+    world.register("a", "x", "10.0.0.0:80");
+    world.register("a", "x", "10.0.0.1:80");
+    world.pass(seconds(5));
+    assert_eq!(world.shown("b", "x").len(), 2);
+    assert_eq!(world.shown("b", "y").len(), 2);
 }

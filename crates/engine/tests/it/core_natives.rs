@@ -6,7 +6,7 @@ use crate::core_world::{Answer, Fate, Kind, LinkSetup, World, link, seconds, ser
 
 /// Looks at everything again and again: a world that is in step stays silent.
 #[track_caller]
-fn assert_silent(world: &mut World) {
+pub(crate) fn assert_silent(world: &mut World) {
     world.pass(seconds(120));
     world.done();
     for _ in 0..10 {

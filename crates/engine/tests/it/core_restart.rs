@@ -1,6 +1,7 @@
 //! After a death: what is taken up again at once, and what waits.
 
 use syncline_contract::Hold;
+use syncline_engine::core::Event;
 
 use crate::core_world::{Answer, Fate, Kind, World, link, seconds, service, world};
 
@@ -173,4 +174,90 @@ fn a_file_is_not_rendered_short_after_a_restart() {
     let settled = done.iter().position(|line| line == "settled a-f");
     let taken_up = done.iter().position(|line| line.starts_with("a-f orders"));
     assert!(taken_up.is_some() && taken_up < settled, "{done:?}");
+}
+
+#[test]
+fn a_file_is_not_rendered_while_a_part_of_it_waits_for_the_disk() {
+    let mut world = world([link("a", "f").output()]);
+    world.register("a", "orders", "10.0.0.1:80");
+    world.start();
+    world.crash();
+    world.pass(seconds(3600));
+    world.register("a", "orders", "10.0.0.2:80");
+    world.deregister("a", "orders", "10.0.0.1:80");
+    world.done();
+    world.withhold(Kind::Store);
+    world.start();
+    assert!(!world.done().contains(&"settled a-f".to_owned()));
+    world.let_go(Kind::Store);
+    assert_eq!(
+        world.done(),
+        [
+            "a-f orders: add 10.0.0.2:80",
+            "a-f orders: remove 10.0.0.1:80, gone from the source (raw)",
+            "settled a-f"
+        ]
+    );
+}
+
+#[test]
+fn a_store_that_is_opened_again_remembers_what_is_being_written() {
+    let mut world = world([link("a", "b").held_by(Hold::Persistent)]);
+    world.registry("b").strips_marks = true;
+    world.registry("b").writes = Fate::Unheard;
+    world.start();
+    world.withhold(Kind::Write);
+    world.register("a", "orders", "10.0.0.1:80");
+    world.tell(Event::StoreReopened);
+    world.let_go(Kind::Write);
+    assert_eq!(world.shown("b", "orders"), ["10.0.0.1:80"]);
+    world.crash();
+    world.registry("b").writes = Fate::Lands;
+    world.deregister("a", "orders", "10.0.0.1:80");
+    world.start();
+    world.pass(seconds(60));
+    assert!(world.shown("b", "orders").is_empty());
+}
+
+#[test]
+fn nothing_is_removed_before_the_source_has_been_listed_once() {
+    let mut world = killed(Hold::Persistent, 600);
+    let (link, paused) = ("a-b".into(), true);
+    world.start();
+    world.tell(Event::Pause { link, paused });
+    // The cache knows that it left, and the target still has it.
+    world.deregister("a", "orders", "10.0.0.2:80");
+    world.crash();
+    world.registry("a").lists = Answer::Fails;
+    world.start();
+    world.register("a", "orders", "10.0.0.5:80");
+    world.pass(seconds(120));
+    assert_eq!(world.shown("b", "orders").len(), 3);
+    world.registry("a").lists = Answer::Whole;
+    world.trigger();
+    world.pass(seconds(60));
+    assert_eq!(world.shown("b", "orders"), ["10.0.0.1:80", "10.0.0.5:80"]);
+}
+
+#[test]
+fn what_was_to_be_changed_when_we_died_is_no_native() {
+    let mut world = world([link("a", "b").held_by(Hold::Persistent)]);
+    world.registry("b").strips_marks = true;
+    world.register("a", "orders", "10.0.0.1:80");
+    world.start();
+    world.pass(seconds(600));
+    world.withhold(Kind::Store);
+    world.register("a", "orders", "10.0.0.1:80 weight 7");
+    // The intent is on disk; nothing was written.
+    world.crash();
+    world.let_go(Kind::Store);
+    world.done();
+    world.start();
+    world.pass(seconds(60));
+    let written = world.written();
+    assert!(
+        !written.iter().any(|line| line.contains("remove")),
+        "{written:?}"
+    );
+    assert_eq!(world.shown("b", "orders"), ["10.0.0.1:80 weight 7"]);
 }

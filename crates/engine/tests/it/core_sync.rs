@@ -395,3 +395,59 @@ fn what_leaves_the_condition_of_a_link_is_removed() {
     world.pass(seconds(10));
     assert_eq!(world.shown("b", "orders"), ["10.0.0.1:80 weight 2"]);
 }
+
+#[test]
+fn a_read_that_was_overtaken_puts_nothing_back() {
+    let mut world = world([link("a", "b")]);
+    world.register("a", "orders", "10.0.0.1:80 weight 2");
+    world.start();
+    world.withhold(Kind::Read);
+    world.observe("a", Observation::Look(service("orders")));
+    world.registry("a").silent = true;
+    world.register("a", "orders", "10.0.0.1:80 weight 3 disabled");
+    world.trigger();
+    assert_eq!(
+        world.shown("b", "orders"),
+        ["10.0.0.1:80 weight 3 disabled"]
+    );
+    // A push that does not show what is disabled.
+    world.registry("a").silent = false;
+    world.register("a", "orders", "10.0.0.1:80 weight 3 disabled");
+    world.done();
+    world.let_go(Kind::Read);
+    assert_eq!(world.written(), [""; 0]);
+}
+
+#[test]
+fn an_old_list_speaks_against_a_removal_until_a_read_has_told() {
+    let mut world = world([link("a", "b").held_by(Hold::Persistent)]);
+    world.register("a", "orders", "10.0.0.1:80");
+    world.register("a", "orders", "10.0.0.2:80");
+    world.start();
+    world.withhold(Kind::List);
+    world.trigger();
+    world.withhold(Kind::Store);
+    world.deregister("a", "orders", "10.0.0.2:80");
+    world.withhold(Kind::Read);
+    world.let_go(Kind::List);
+    world.let_go(Kind::Store);
+    assert_eq!(world.shown("b", "orders").len(), 2);
+    world.let_go(Kind::Read);
+    assert_eq!(world.shown("b", "orders"), ["10.0.0.1:80"]);
+}
+
+#[test]
+fn what_a_timed_link_planned_anew_is_brought_to_an_end() {
+    let mut world = world([link("a", "b").timed()]);
+    world.register("a", "orders", "10.0.0.1:80");
+    world.register("a", "orders", "10.0.0.2:80");
+    world.start();
+    world.pass(seconds(60));
+    world.deregister("a", "orders", "10.0.0.2:80");
+    world.withhold(Kind::Store);
+    world.trigger();
+    world.register("a", "orders", "10.0.0.3:80");
+    world.let_go(Kind::Store);
+    world.pass(seconds(10));
+    assert_eq!(world.shown("b", "orders"), ["10.0.0.1:80", "10.0.0.3:80"]);
+}

@@ -108,3 +108,17 @@ fn what_is_deleted_before_a_registry_is_watched_goes_then() {
     world.let_go(Kind::Write);
     assert!(world.shown("b", "orders").is_empty());
 }
+
+#[test]
+fn a_timed_link_writes_what_it_had_to_look_for_first() {
+    let mut world = world([link("a", "b").timed()]);
+    world.start();
+    world.pass(seconds(60));
+    world.register("a", "orders", "10.0.0.1:80");
+    world.withhold(Kind::Read);
+    // The source is listed before the target.
+    world.registry("b").lists = Answer::Fails;
+    world.trigger();
+    world.let_go(Kind::Read);
+    assert_eq!(world.shown("b", "orders"), ["10.0.0.1:80"]);
+}

@@ -15,7 +15,7 @@ use std::time::Duration;
 use syncline_contract::{Observation, TargetReport, Unavailable};
 use syncline_engine::core::{Core, Evacuation, Event, LinkPreview, LinkStatus, LinkVerification};
 use syncline_model::desire::unmarked;
-use syncline_model::guard::{Freeze, Record};
+use syncline_model::guard::{Freeze, Record as GuardRecord};
 use syncline_model::{EndpointName, Instance, LinkName, Moment, ServiceKey, ServiceSet};
 
 pub(crate) use peer::replica;
@@ -33,13 +33,22 @@ const FRESH: Duration = Duration::from_secs(300);
 #[derive(Debug, Default)]
 struct Disk {
     cache: BTreeMap<(EndpointName, ServiceKey), Arc<ServiceSet>>,
-    /// What each link gave, and when that was confirmed.
-    ledger: BTreeMap<(LinkName, ServiceKey), (Arc<ServiceSet>, Option<Moment>)>,
+    ledger: BTreeMap<(LinkName, ServiceKey), Record>,
     /// What the guards know.
-    windows: BTreeMap<(LinkName, ServiceKey), Record>,
+    windows: BTreeMap<(LinkName, ServiceKey), GuardRecord>,
     freezes: BTreeMap<LinkName, Freeze>,
     evacuated: Vec<Evacuation>,
     fails: bool,
+}
+
+/// What a link gave its target.
+#[derive(Clone, Debug)]
+struct Record {
+    set: Arc<ServiceSet>,
+    /// What an unconfirmed write was to take away or to change.
+    going: Vec<Instance>,
+    /// When the target confirmed it.
+    confirmed: Option<Moment>,
 }
 
 /// Everything around a core.
@@ -109,12 +118,15 @@ impl World {
                 set,
             });
         }
-        for ((link, service), (set, confirmed)) in self.disk.ledger.clone() {
-            let fresh = confirmed.is_some_and(|at| self.now.since(at) <= FRESH);
+        for ((link, service), record) in self.disk.ledger.clone() {
+            let fresh = record
+                .confirmed
+                .is_some_and(|at| self.now.since(at) <= FRESH);
             self.step(Event::Held {
                 link,
                 service,
-                set,
+                set: record.set,
+                going: record.going,
                 fresh,
             });
         }

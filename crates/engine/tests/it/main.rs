@@ -2,6 +2,7 @@
 //! the journal on a real disk.
 
 mod core_aside;
+mod core_copies;
 mod core_guard;
 mod core_natives;
 mod core_peers;

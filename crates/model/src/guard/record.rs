@@ -207,6 +207,12 @@ impl Record {
         }
     }
 
+    /// Some of the losses that went through did not happen after all.
+    pub(super) fn take_back(&mut self, count: u32) {
+        self.losses.take(count);
+        self.emptied = None;
+    }
+
     fn lose(&mut self, loss: Sample, before: u32, way: Way) {
         match way {
             Way::Open => self.peaks.push_peak(Sample {

@@ -9,7 +9,7 @@ use syncline_model::{EndpointName, LinkName, Moment, ServiceKey};
 
 use super::registry::{Fate, stands};
 use super::told::Sight;
-use super::{Chance, World};
+use super::{Chance, Record, World};
 
 /// No test needs more.
 const MOST_STEPS: u64 = 200_000;
@@ -344,9 +344,12 @@ impl World {
                     going,
                     ..
                 } => {
-                    let both = accepted.instances().iter().chain(&going).cloned();
-                    let set = std::sync::Arc::new(syncline_model::ServiceSet::new(both.collect()));
-                    self.disk.ledger.insert((link, service), (set, None));
+                    let record = Record {
+                        set: accepted,
+                        going,
+                        confirmed: None,
+                    };
+                    self.disk.ledger.insert((link, service), record);
                 }
                 Persist::Confirm {
                     link,
@@ -356,7 +359,11 @@ impl World {
                 } => match held.is_empty() {
                     true => drop(self.disk.ledger.remove(&(link, service))),
                     false => {
-                        let record = (held, Some(self.now));
+                        let record = Record {
+                            set: held,
+                            going: Vec::new(),
+                            confirmed: Some(self.now),
+                        };
                         drop(self.disk.ledger.insert((link, service), record));
                     }
                 },

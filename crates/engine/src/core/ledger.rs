@@ -1,0 +1,83 @@
+//! What the ledger has to know, and what it tells after a start.
+
+use std::sync::Arc;
+
+use syncline_model::{EndpointName, Instance, LinkName, ServiceKey, ServiceSet};
+
+use super::link::LinkService;
+use super::{Core, Effect, Persist};
+
+impl Core {
+    /// The store forgot an unknown part of what was put there: all is put again.
+    pub(super) fn persist_all(&mut self) {
+        self.effects.push(Effect::Persist(Persist::Evacuated {
+            what: self.evacuated.iter().cloned().collect(),
+        }));
+        for link in self.links.values_mut() {
+            self.effects.push(Effect::Persist(Persist::Restart {
+                link: link.rules.name.clone(),
+            }));
+            link.guard.store_again();
+            let remembered = link.services().filter_map(|(service, state)| {
+                let (link, target) = (link.rules.name.clone(), link.rules.to.clone());
+                remembered(link, target, service.clone(), state)
+            });
+            self.effects.extend(remembered.map(Effect::Persist));
+        }
+    }
+
+    /// What the ledger says a link gave its target before the start.
+    pub(super) fn held(
+        &mut self,
+        name: &LinkName,
+        service: ServiceKey,
+        set: Arc<ServiceSet>,
+        (going, fresh): (Vec<Instance>, bool),
+    ) {
+        if let Some(link) = self.links.get_mut(name) {
+            link.remember(service, set, going, fresh);
+        }
+    }
+}
+
+/// What the ledger has to know of a service: what the target was given, and what
+/// it is being given.
+fn remembered(
+    link: LinkName,
+    target: EndpointName,
+    service: ServiceKey,
+    state: &LinkService,
+) -> Option<Persist> {
+    let held = &state.held;
+    let accepted = state.writing.as_ref().map_or(held, |w| &w.accepted);
+    if held.is_empty() && accepted.is_empty() {
+        return None;
+    }
+    if state.live && state.writing.is_none() {
+        return Some(Persist::Confirm {
+            link,
+            target,
+            service,
+            held: Arc::clone(held),
+        });
+    }
+    Some(Persist::Intend {
+        link,
+        target,
+        service,
+        accepted: Arc::clone(accepted),
+        going: going(held, accepted),
+        before_write: false,
+    })
+}
+
+/// What the target was given before and is not any more, or not with this content:
+/// whoever dies before it is written finds that there.
+pub(super) fn going(held: &ServiceSet, accepted: &ServiceSet) -> Vec<Instance> {
+    let stays = |given: &Instance| {
+        let mut there = accepted.get(&given.key).iter();
+        there.any(|accepted| !accepted.content_differs(given))
+    };
+    let goes = |given: &&Instance| !stays(given);
+    held.instances().iter().filter(goes).cloned().collect()
+}
