@@ -5,6 +5,7 @@
 //! * `cargo xtask ci`: both, as CI runs them
 //! * `cargo xtask tidy`: the rules of the repository that no other tool knows
 //! * `cargo xtask bench`: the measurements of `docs/benchmarks.md`
+//! * `cargo xtask sim`: the core in a simulated world of faults
 //!
 //! Chores know the rooms by what `cargo metadata` says of them; no room is linked in here. The
 //! measurements, which need rooms, are a program of their own under `bench/`.
@@ -16,6 +17,7 @@ mod bench;
 mod lint;
 mod metadata;
 mod rooms;
+mod sim;
 mod step;
 mod test;
 mod tidy;
@@ -44,6 +46,9 @@ enum Chore {
     /// Measure, side by side with bare clients: `cargo xtask bench --help`
     #[command(disable_help_flag = true)]
     Bench(bench::Options),
+    /// Run the core in a simulated world of faults: `cargo xtask sim --help`
+    #[command(disable_help_flag = true)]
+    Sim(sim::Options),
 }
 
 fn main() -> ExitCode {
@@ -65,6 +70,7 @@ fn run(chore: Chore) -> anyhow::Result<bool> {
         Chore::Ci(options) => ci(options),
         Chore::Tidy => tidy::run(),
         Chore::Bench(options) => bench::run(&options),
+        Chore::Sim(options) => sim::run(&options),
     }
 }
 

@@ -6,8 +6,11 @@ const CONNECTOR: &str = "syncline-connector-";
 /// The only crate that tests alone may use.
 pub(crate) const TESTKIT: &str = "syncline-testkit";
 
+/// The simulator, which never ships either.
+pub(crate) const SIM: &str = "syncline-sim";
+
 /// A room may depend on the rooms before it. Connectors share a place, so that they cannot know each other.
-const ORDER: [&str; 10] = [
+const ORDER: [&str; 11] = [
     "syncline-model",
     "syncline-contract",
     "syncline-nacos",
@@ -17,6 +20,7 @@ const ORDER: [&str; 10] = [
     "syncline-admin",
     "syncline",
     TESTKIT,
+    SIM,
     "xtask",
 ];
 

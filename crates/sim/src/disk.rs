@@ -1,0 +1,132 @@
+//! Cache and ledger on a disk that fails, and that forgets what was not synced.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use syncline_engine::core::Persist;
+use syncline_model::guard::{Freeze, Record as GuardRecord};
+use syncline_model::{EndpointName, Instance, LinkName, Moment, ServiceKey, ServiceSet};
+
+/// How long what nobody waits for may stay unsynced.
+const SYNC_WITHIN: Duration = Duration::from_secs(1);
+
+/// What was on disk when the process started.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Image {
+    pub(crate) cache: BTreeMap<(EndpointName, ServiceKey), Arc<ServiceSet>>,
+    pub(crate) ledger: BTreeMap<(LinkName, ServiceKey), Record>,
+    /// What the guards know.
+    pub(crate) windows: BTreeMap<(LinkName, ServiceKey), GuardRecord>,
+    pub(crate) freezes: BTreeMap<LinkName, Freeze>,
+}
+
+/// What a link may have given its target.
+#[derive(Clone, Debug)]
+pub(crate) struct Record {
+    pub(crate) set: Arc<ServiceSet>,
+    /// What an unconfirmed write was to take away or to change.
+    pub(crate) going: Vec<Instance>,
+    /// When the target confirmed it.
+    pub(crate) confirmed: Option<Moment>,
+}
+
+/// The disk.
+#[derive(Debug, Default)]
+pub(crate) struct Disk {
+    synced: Image,
+    unsynced: Vec<(Moment, Persist)>,
+    pub(crate) fails: bool,
+}
+
+impl Disk {
+    /// Takes what is to be stored; whether it could.
+    pub(crate) fn put(&mut self, persist: Persist, now: Moment) -> bool {
+        if self.fails {
+            return false;
+        }
+        let waited_for = persist.awaited().is_some();
+        self.unsynced.push((now, persist));
+        let due = |at: Moment| waited_for || now.since(at) >= SYNC_WITHIN;
+        let synced = self.unsynced.iter().take_while(|(at, _)| due(*at)).count();
+        for (at, persist) in self.unsynced.drain(..synced) {
+            self.synced.take(persist, at);
+        }
+        true
+    }
+
+    /// What a process that dies now leaves behind.
+    pub(crate) fn crash(&mut self, forgets: bool) -> &Image {
+        let unsynced = std::mem::take(&mut self.unsynced);
+        for (at, persist) in unsynced.into_iter().filter(|_| !forgets) {
+            self.synced.take(persist, at);
+        }
+        &self.synced
+    }
+}
+
+impl Image {
+    fn take(&mut self, persist: Persist, at: Moment) {
+        match persist {
+            Persist::Restart { link } => self.ledger.retain(|(l, _), _| *l != link),
+            Persist::Cache {
+                endpoint,
+                service,
+                set,
+                ..
+            } => {
+                if set.is_empty() {
+                    self.cache.remove(&(endpoint, service));
+                } else {
+                    self.cache.insert((endpoint, service), set);
+                }
+            }
+            Persist::Intend {
+                link,
+                service,
+                accepted,
+                going,
+                ..
+            } => {
+                let record = Record {
+                    set: accepted,
+                    going,
+                    confirmed: None,
+                };
+                self.ledger.insert((link, service), record);
+            }
+            Persist::Confirm {
+                link,
+                service,
+                held,
+                ..
+            } => {
+                if held.is_empty() {
+                    self.ledger.remove(&(link, service));
+                } else {
+                    let record = Record {
+                        set: held,
+                        going: Vec::new(),
+                        confirmed: Some(at),
+                    };
+                    self.ledger.insert((link, service), record);
+                }
+            }
+            Persist::Window {
+                link,
+                service,
+                record,
+                ..
+            } => match record {
+                Some(record) => drop(self.windows.insert((link, service), *record)),
+                None => drop(self.windows.remove(&(link, service))),
+            },
+            Persist::Freeze { link, freeze, .. } => match freeze {
+                Some(freeze) => drop(self.freezes.insert(link, freeze)),
+                None => drop(self.freezes.remove(&link)),
+            },
+            // No operator evacuates anything in these worlds.
+            Persist::Evacuated { .. } => {}
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! The guard's rules, counted a second time and more mildly: what trips here
+//! is far beyond what the guard may let through.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use syncline_contract::Write;
+use syncline_model::guard::Settings;
+use syncline_model::plan::{Change, Removal};
+use syncline_model::{InstanceKey, LinkName, Moment, ServiceKey};
+
+/// How long what happened is remembered.
+const MEMORY: Duration = Duration::from_secs(900);
+
+/// From when to when, so far, nothing was in use.
+type Spell = (Moment, Option<Moment>);
+
+/// When services of links had nothing in use at their source.
+#[derive(Debug, Default)]
+pub(crate) struct Emptiness {
+    by_place: BTreeMap<(usize, ServiceKey), VecDeque<Spell>>,
+}
+
+impl Emptiness {
+    /// A service has so much in use at the source of a link from now on.
+    pub(crate) fn note(&mut self, link: usize, service: &ServiceKey, in_use: usize, now: Moment) {
+        let spells = self.by_place.entry((link, service.clone())).or_default();
+        let open = spells.back().is_some_and(|(_, until)| until.is_none());
+        match (in_use, open) {
+            (0, false) => spells.push_back((now, None)),
+            (1.., true) => {
+                if let Some((_, until)) = spells.back_mut() {
+                    *until = Some(now);
+                }
+            }
+            _ => {}
+        }
+        let is_old = |(_, until): &Spell| until.is_some_and(|u| now.since(u) > MEMORY);
+        while spells.front().is_some_and(is_old) {
+            spells.pop_front();
+        }
+    }
+
+    /// Whether it was empty at some moment since then.
+    pub(crate) fn since(&self, link: usize, service: &ServiceKey, since: Moment) -> bool {
+        let mut spells = self.spells(link, service);
+        spells.any(|(_, until)| until.is_none_or(|until| until >= since))
+    }
+
+    /// Whether it was already empty at some moment before then.
+    pub(crate) fn before(&self, link: usize, service: &ServiceKey, before: Moment) -> bool {
+        self.spells(link, service).any(|(from, _)| from <= before)
+    }
+
+    fn spells(&self, link: usize, service: &ServiceKey) -> impl Iterator<Item = Spell> {
+        let spells = self.by_place.get(&(link, service.clone()));
+        spells.into_iter().flatten().copied()
+    }
+}
+
+/// What a write does to what is in use of a service.
+#[derive(Clone, Debug)]
+pub(crate) struct Use {
+    pub(crate) before: usize,
+    pub(crate) after: usize,
+    lost: Vec<InstanceKey>,
+    gained: Vec<InstanceKey>,
+}
+
+impl Use {
+    /// Counts it from what the write says, and from what moved to another
+    /// service, which nobody loses.
+    pub(crate) fn of(write: &Write, moved: impl Fn(&InstanceKey) -> bool) -> Self {
+        let gains = |change: &&Change| match change {
+            Change::Add(added) => added.in_use(),
+            Change::Update { from, to } => !from.in_use() && to.in_use(),
+            Change::MarkUnavailable { .. } | Change::Remove { .. } => false,
+        };
+        let yields = |change: &&Change| matches!(change, Change::Remove { instance, because: Removal::Shadowed(_) } if instance.in_use());
+        let keys = |change: &Change| change.key().clone();
+        let changes = || write.changes.iter();
+        let lost = changes().filter(|change| change.loses_use());
+        let (moved, lost): (Vec<_>, Vec<_>) = lost.map(keys).partition(moved);
+        let yielded = moved.len() + changes().filter(yields).count();
+        let gained: Vec<_> = changes().filter(gains).map(keys).collect();
+        let after = write.accepted.in_use();
+        Self {
+            before: (after + lost.len() + yielded).saturating_sub(gained.len()),
+            after,
+            lost,
+            gained,
+        }
+    }
+
+    /// Whether anything in use is lost that did not move.
+    pub(crate) fn loses(&self) -> bool {
+        !self.lost.is_empty()
+    }
+}
+
+/// The losses of each link within its window.
+#[derive(Debug, Default)]
+pub(crate) struct Losses {
+    by_link: BTreeMap<LinkName, Window>,
+}
+
+#[derive(Debug, Default)]
+struct Window {
+    /// Each once, however often its write was tried.
+    lost: BTreeMap<(ServiceKey, InstanceKey), Moment>,
+    gained: BTreeMap<(ServiceKey, InstanceKey), Moment>,
+}
+
+impl Window {
+    fn take(&mut self, service: &ServiceKey, used: &Use, now: Moment) {
+        let at = |key: &InstanceKey| (service.clone(), key.clone());
+        for key in &used.gained {
+            if self.lost.remove(&at(key)).is_none() {
+                self.gained.insert(at(key), now);
+            }
+        }
+        for key in &used.lost {
+            if self.gained.remove(&at(key)).is_none() {
+                self.lost.entry(at(key)).or_insert(now);
+            }
+        }
+    }
+
+    fn expire(&mut self, within: Duration, now: Moment) {
+        let recent = |at: &Moment| now.since(*at) < within;
+        self.lost.retain(|_, at| recent(at));
+        self.gained.retain(|_, at| recent(at));
+    }
+}
+
+impl Losses {
+    /// A write begins; what is wrong with how much its link loses.
+    pub(crate) fn applies(
+        &mut self,
+        link: &LinkName,
+        settings: &Settings,
+        (service, used): (&ServiceKey, &Use),
+        in_use: u64,
+        now: Moment,
+    ) -> Option<String> {
+        let window = self.by_link.entry(link.clone()).or_default();
+        let share = settings.link_share;
+        window.take(service, used, now);
+        window.expire(share.within, now);
+        let (lost, gained) = (window.lost.len() as u64, window.gained.len() as u64);
+        let net = lost.saturating_sub(gained);
+        // Before the first loss of the window there were at most so many.
+        let of = in_use + lost;
+        let too_much =
+            net >= u64::from(share.at_least) && net * 100 > of * u64::from(share.above.get());
+        (too_much && used.loses()).then(|| {
+            format!(
+                "{link} loses {net} of {of} within {:?}, which its guard holds",
+                share.within
+            )
+        })
+    }
+
+    /// An operator answers for what was lost, or the run began anew.
+    pub(crate) fn forget(&mut self, link: &LinkName) {
+        self.by_link.remove(link);
+    }
+}

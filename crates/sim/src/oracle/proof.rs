@@ -1,0 +1,140 @@
+//! Whether a removal was proved: what the core was told, apart from the core.
+//!
+//! A copy may go when a complete read that began after the last look which
+//! showed the instance was answered at a moment at which it was truly not
+//! there. What an answer leaves out though it is there proves nothing, however
+//! complete it says it is.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use syncline_model::{Identity, InstanceKey, ServiceKey};
+
+use crate::registry::Sight;
+
+type Place = (usize, ServiceKey);
+type Seen = BTreeSet<(InstanceKey, u8)>;
+
+/// What the core was told since it was started.
+#[derive(Debug, Default)]
+pub(crate) struct Proofs {
+    places: BTreeMap<Place, Proof>,
+    /// Endpoints that were listed whole.
+    whole: BTreeSet<usize>,
+}
+
+#[derive(Debug, Default)]
+struct Proof {
+    /// What no read has denied since it was there last.
+    present: Seen,
+    /// What was shown since a read began that has not ended.
+    reading: Option<Seen>,
+    /// What was shown since the list began that has not told of it.
+    listing: Seen,
+    /// Whether a complete read has ended.
+    read: bool,
+}
+
+impl Proofs {
+    pub(crate) fn read_begins(&mut self, endpoint: usize, service: &ServiceKey) {
+        self.place(endpoint, service).reading = Some(Seen::new());
+    }
+
+    pub(crate) fn list_begins(&mut self, endpoint: usize) {
+        let places = self.places.iter_mut();
+        for (_, proof) in places.filter(|((of, _), _)| *of == endpoint) {
+            proof.listing.clear();
+        }
+    }
+
+    /// A list that is whole as far as this service goes was answered; these were
+    /// there then.
+    pub(crate) fn listed(&mut self, endpoint: usize, service: &ServiceKey, sight: &Sight) {
+        let proof = self.place(endpoint, service);
+        proof.present = proof.listing.clone();
+        proof.present.extend(sight.iter().cloned());
+    }
+
+    /// A list or a push showed these.
+    pub(crate) fn look(&mut self, endpoint: usize, service: &ServiceKey, sight: &Sight) {
+        let proof = self.place(endpoint, service);
+        if let Some(reading) = &mut proof.reading {
+            reading.extend(sight.iter().cloned());
+        }
+        proof.listing.extend(sight.iter().cloned());
+        proof.present.extend(sight.iter().cloned());
+    }
+
+    /// A read ended; these were there when it was answered.
+    pub(crate) fn read_ends(
+        &mut self,
+        endpoint: usize,
+        service: &ServiceKey,
+        sight: &Sight,
+        complete: bool,
+    ) {
+        let proof = self.place(endpoint, service);
+        let meanwhile = proof.reading.take().unwrap_or_default();
+        if complete {
+            proof.present = meanwhile;
+            proof.read = true;
+        }
+        proof.listing.extend(sight.iter().cloned());
+        proof.present.extend(sight.iter().cloned());
+    }
+
+    /// A list ended; these were there when it was answered.
+    pub(crate) fn list_ends(
+        &mut self,
+        endpoint: usize,
+        whole: bool,
+        truth: &[(ServiceKey, Sight)],
+    ) {
+        if whole {
+            self.whole.insert(endpoint);
+        }
+        for (service, sight) in truth {
+            let proof = self.place(endpoint, service);
+            // A read that ended meanwhile is the newer of the two.
+            if !proof.read {
+                proof.present.extend(sight.iter().cloned());
+            }
+        }
+    }
+
+    /// A link was told that what it wrote stands: what it had there before and
+    /// is not there now is gone. What a link wrote was at its source before.
+    pub(crate) fn written(
+        &mut self,
+        endpoint: usize,
+        service: &ServiceKey,
+        source: usize,
+        now: &Sight,
+    ) {
+        let proof = self.place(endpoint, service);
+        let others = |visited: u8| visited & 1 << source == 0;
+        proof.present.retain(|at| others(at.1) || now.contains(at));
+    }
+
+    /// Whether it was proved that nothing stands at a key of an endpoint but
+    /// what came through one of these registries, which a link does not carry.
+    pub(crate) fn is_gone(
+        &self,
+        (endpoint, service): &Place,
+        key: &InstanceKey,
+        identity: Identity,
+        not_carried: u8,
+    ) -> bool {
+        let place = (*endpoint, service.clone());
+        let Some(proof) = self.places.get(&place) else {
+            return self.whole.contains(endpoint);
+        };
+        let stands = |(at, visited): &(InstanceKey, u8)| {
+            visited & not_carried == 0 && at.same(key, identity)
+        };
+        (proof.read || self.whole.contains(endpoint)) && !proof.present.iter().any(stands)
+    }
+
+    fn place(&mut self, endpoint: usize, service: &ServiceKey) -> &mut Proof {
+        self.places.entry((endpoint, service.clone())).or_default()
+    }
+}

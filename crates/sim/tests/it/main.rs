@@ -1,0 +1,4 @@
+//! The simulator as a whole, bounded for every change.
+
+mod campaign;
+mod crash;
