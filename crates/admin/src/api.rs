@@ -360,6 +360,9 @@ pub struct LinkPlan {
     pub left_out: Vec<Problem>,
     /// What the guard would hold.
     pub holds: Vec<Hold>,
+    /// What it would keep back.
+    #[serde(default)]
+    pub held: Vec<Change>,
 }
 
 /// One change of a plan.

@@ -182,6 +182,17 @@ fn link_plan(preview: engine::LinkPreview) -> api::LinkPlan {
         .iter()
         .flat_map(|wrong| wrong.changes.iter().map(|c| change(&wrong.service, c)))
         .collect();
+    let held = wrong
+        .iter()
+        .flat_map(|wrong| wrong.kept.iter().map(|c| change(&wrong.service, c)))
+        .collect();
+    // All losses of a link wait for one hold.
+    let mut holds: Vec<&Hold> = Vec::new();
+    for hold in wrong.iter().filter_map(|wrong| wrong.hold.as_ref()) {
+        if !holds.iter().any(|told| told.id == hold.id) {
+            holds.push(hold);
+        }
+    }
     let shadowed = wrong
         .iter()
         .flat_map(|wrong| wrong.shadowed.iter().map(|k| shadow(&wrong.service, k)))
@@ -203,11 +214,10 @@ fn link_plan(preview: engine::LinkPreview) -> api::LinkPlan {
             .iter()
             .flat_map(|wrong| wrong.left_out.iter().map(problem))
             .collect(),
-        holds: wrong
-            .iter()
-            .filter_map(|wrong| wrong.hold.as_ref())
+        holds: (holds.into_iter())
             .map(|held| hold(held, Duration::ZERO))
             .collect(),
+        held,
     }
 }
 

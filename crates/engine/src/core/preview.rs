@@ -52,6 +52,8 @@ pub struct ServicePreview {
     pub left_out: Vec<Problem>,
     /// What the guard would hold.
     pub hold: Option<Hold>,
+    /// What it would keep back.
+    pub kept: Vec<Change>,
 }
 
 impl LinkPreview {
@@ -111,6 +113,7 @@ impl Core {
                     shadowed: plan.shadowed,
                     left_out: decision.left_out,
                     hold,
+                    kept: decision.kept,
                 });
             }
         }

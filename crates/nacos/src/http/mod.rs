@@ -49,7 +49,7 @@ pub use client::{Answered, ClientOptions, HttpClient};
 pub use decode::{ListedService, Namespace, RejectedService, ServiceSummary};
 pub use error::{Call, Class, HttpError};
 pub use instances::{ConsumerApi, ConsumerList, RawList};
-pub use names::{Listing, NamesApi, NamespaceNames, Store};
+pub use names::{Fingerprint, Listing, NamesAgain, NamesApi, NamespaceNames, Store};
 pub use namespaces::{Member, Namespaces};
 pub use probe::GrpcPort;
 pub use raw::RawService;

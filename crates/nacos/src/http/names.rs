@@ -1,5 +1,7 @@
 //! Lists of services without their instances.
 
+use std::hash::{DefaultHasher, Hasher};
+
 use syncline_model::{GroupName, NamespaceId, ServiceName};
 
 use super::client::{Answered, HttpClient};
@@ -70,6 +72,28 @@ pub struct NamespaceNames {
     pub namespace: NamespaceId,
     /// Group and name; 1.x gives the name alone, of all groups together.
     pub services: Vec<(Option<GroupName>, ServiceName)>,
+}
+
+/// What tells an answer from another one to the same question, without reading
+/// either.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Fingerprint(u64);
+
+impl Fingerprint {
+    fn of(body: &[u8]) -> Self {
+        let mut hasher = DefaultHasher::new();
+        hasher.write(body);
+        Self(hasher.finish())
+    }
+}
+
+/// The names of a namespace, for one who asks again and again.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum NamesAgain {
+    /// Byte for byte what was answered before.
+    Same,
+    /// Something else, and how it is known the next time.
+    Others(Fingerprint, Vec<NamespaceNames>),
 }
 
 /// Which part of a namespace to list, as far as the server can be told so. The
@@ -311,20 +335,26 @@ impl HttpClient {
         namespace: Option<&NamespaceId>,
         route: &Route,
     ) -> Result<Answered<Vec<NamespaceNames>>, HttpError> {
-        let only = namespace.map(ToString::to_string).unwrap_or_default();
-        let request = Request::get("list the names of all services", "/v1/ns/service/names")
-            .bulk()
-            .query("namespaceId", only);
-        self.ask(&request, route, |answer| {
-            let names: NamesByNamespace = answer.json()?;
-            let named = names
-                .services
-                .into_iter()
-                .map(|(id, names)| NamespaceNames {
-                    namespace: NamespaceId::from_wire(&id),
-                    services: names.iter().map(|name| grouped(name)).collect(),
-                });
-            Ok(named.collect())
+        self.ask(&by_namespace(namespace), route, named).await
+    }
+
+    /// The same of one namespace, unless the answer is the one of that
+    /// fingerprint: ten thousand names are compared without reading them.
+    ///
+    /// # Errors
+    /// Those of [`names_by_namespace`](Self::names_by_namespace).
+    pub async fn names_again(
+        &self,
+        namespace: &NamespaceId,
+        before: Option<Fingerprint>,
+        route: &Route,
+    ) -> Result<Answered<NamesAgain>, HttpError> {
+        self.ask(&by_namespace(Some(namespace)), route, |answer| {
+            let fingerprint = Fingerprint::of(&answer.body);
+            if before == Some(fingerprint) {
+                return Ok(NamesAgain::Same);
+            }
+            Ok(NamesAgain::Others(fingerprint, named(answer)?))
         })
         .await
     }
@@ -420,6 +450,23 @@ fn listing<T>(entries: Vec<Entry<T>>) -> Listing<T> {
 /// 1.1 to 1.3 answer 400 `fromIndex(30) > toIndex(25)` past the end.
 fn is_past_end(error: &HttpError) -> bool {
     matches!(error, HttpError::Refused { excerpt, .. } if excerpt.starts_with("fromIndex("))
+}
+
+fn by_namespace(namespace: Option<&NamespaceId>) -> Request {
+    let only = namespace.map(ToString::to_string).unwrap_or_default();
+    Request::get("list the names of all services", "/v1/ns/service/names")
+        .bulk()
+        .query("namespaceId", only)
+}
+
+fn named(answer: &Answer) -> Result<Vec<NamespaceNames>, HttpError> {
+    let names: NamesByNamespace = answer.json()?;
+    let named = names.services.into_iter();
+    let named = named.map(|(id, names)| NamespaceNames {
+        namespace: NamespaceId::from_wire(&id),
+        services: names.iter().map(|name| grouped(name)).collect(),
+    });
+    Ok(named.collect())
 }
 
 fn grouped(name: &str) -> (Option<GroupName>, ServiceName) {

@@ -140,12 +140,21 @@ fn row(link: &api::LinkPlan) -> PlanRow {
         address: problem.instance.clone().unwrap_or_default(),
         detail: problem.what.clone(),
     });
-    let held = link.holds.iter().map(|hold| ChangeRow {
+    let held = link.held.iter().map(|change| {
+        let mut row = change_row(change, Kind::Conflict);
+        row.detail = format!("held: {}", row.detail);
+        row
+    });
+    let whose = |hold: &api::Hold| match &hold.service {
+        Some(of) => service(of),
+        None => format!("all of {}", link.name),
+    };
+    let holds = link.holds.iter().map(|hold| ChangeRow {
         at: None,
         kind: Kind::Conflict,
-        service: hold.service.as_ref().map(service).unwrap_or_default(),
+        service: whose(hold),
         address: hold.id.clone(),
-        detail: format!("held: {}", hold.reason),
+        detail: hold.reason.clone(),
     });
     let added = link.changes.iter().filter(|c| c.kind == "add").count();
     let changed = link
@@ -165,6 +174,7 @@ fn row(link: &api::LinkPlan) -> PlanRow {
             .chain(shadowed)
             .chain(left_out)
             .chain(held)
+            .chain(holds)
             .collect(),
     }
 }

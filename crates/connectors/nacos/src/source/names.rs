@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use syncline_contract::{Class, Failure};
 use syncline_model::{GroupName, NamespaceId, ServiceKey, ServiceName};
-use syncline_nacos::http::{NamesApi, Route, Store};
+use syncline_nacos::http::{Fingerprint, NamesAgain, NamesApi, Route, Store};
 use syncline_nacos::version::{Generation, Negotiated, Support};
 
 use super::Reader;
@@ -24,6 +24,14 @@ const GROUPS_SINGLY: usize = 4;
 
 /// A page without an end is given up after so many.
 const MOST_PAGES: i64 = 10_000;
+
+/// The names of a whole namespace, asked for once more.
+pub(super) enum Again {
+    /// Those of the answer before.
+    Same,
+    /// Others, and which answer that was.
+    Others(Fingerprint, Vec<ServiceKey>),
+}
 
 /// Why there are no names.
 pub(super) enum NoNames {
@@ -102,6 +110,32 @@ impl Reader {
             names.extend(self.names_of_group(server, namespace, group).await?);
         }
         Ok(names)
+    }
+
+    /// All services of a plot by the quickest call, where there is one for it and
+    /// it works, unless its answer is the one before.
+    pub(super) async fn names_again(
+        &self,
+        server: &Negotiated,
+        plot: &Plot,
+        before: Option<Fingerprint>,
+    ) -> Result<Option<Again>, NoNames> {
+        let whole = plot.groups.is_none() && plot.services.is_none();
+        if !whole || server.generation != Generation::V2 {
+            return Ok(None);
+        }
+        let http = self.cluster.http().await?;
+        let namespace = &plot.namespace;
+        let asked = http.names_again(namespace, before, &Route::Any).await;
+        match asked.map(|answered| answered.value) {
+            Ok(NamesAgain::Same) => Ok(Some(Again::Same)),
+            Ok(NamesAgain::Others(answer, names)) => {
+                let all = grouped(namespace, names);
+                Ok(all.map(|all| Again::Others(answer, all)))
+            }
+            // Another call may be allowed, and not mind a bad name.
+            Err(_) => Ok(None),
+        }
     }
 
     /// The services of every group.

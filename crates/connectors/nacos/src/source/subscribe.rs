@@ -14,12 +14,13 @@ use syncline_model::{NamespaceId, ServiceKey, Truth};
 use syncline_nacos::grpc::{
     ErrorClass, Session, SessionEvent, SessionEvents, SessionState, Subject,
 };
+use syncline_nacos::http::Fingerprint;
 use syncline_nacos::message::ServiceInfo;
 use syncline_nacos::version::{Generation, Negotiated};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
-use super::names::NoNames;
+use super::names::{Again, NoNames};
 use super::pace::{Answer, Pace};
 use super::placement::Placement;
 use super::reach::{Plot, Reach};
@@ -83,7 +84,7 @@ async fn find_names(
 ) {
     let mut pace = Pace::new(NAMES_EVERY, NAMES_EVERY);
     let mut reach = None;
-    let mut told: HashMap<NamespaceId, u64> = HashMap::new();
+    let mut told: HashMap<NamespaceId, Told> = HashMap::new();
     for round in 0_u32.. {
         let started = Instant::now();
         if round % ROUNDS_PER_REACH == 0 {
@@ -126,6 +127,14 @@ async fn find_names(
     }
 }
 
+/// Which names of a namespace were told last.
+struct Told {
+    /// By the answer that had them, where it has a fingerprint.
+    answer: Option<Fingerprint>,
+    /// By the sum of their hashes.
+    sum: u64,
+}
+
 /// The names of a plot, unless they are those that were told last. Ten thousand
 /// names are compared by a sum of their hashes, without any work for each.
 async fn look_for_names(
@@ -133,9 +142,14 @@ async fn look_for_names(
     server: &Negotiated,
     reach: &Reach,
     plot: &Plot,
-    told: &mut HashMap<NamespaceId, u64>,
+    told: &mut HashMap<NamespaceId, Told>,
 ) -> Result<Option<Names>, NoNames> {
-    let all = reader.names_by_the_best_call(server, plot).await?;
+    let before = told.get(&plot.namespace).and_then(|told| told.answer);
+    let (answer, all) = match reader.names_again(server, plot, before).await? {
+        Some(Again::Same) => return Ok(None),
+        Some(Again::Others(answer, all)) => (Some(answer), all),
+        None => (None, reader.names_by_the_best_call(server, plot).await?),
+    };
     let hash = |service: &ServiceKey| {
         let mut hasher = DefaultHasher::new();
         (&service.group, &service.name).hash(&mut hasher);
@@ -145,7 +159,8 @@ async fn look_for_names(
         .iter()
         .map(hash)
         .fold(all.len() as u64, u64::wrapping_add);
-    if told.insert(plot.namespace.clone(), sum) == Some(sum) {
+    let before = told.insert(plot.namespace.clone(), Told { answer, sum });
+    if before.is_some_and(|before| before.sum == sum) {
         return Ok(None);
     }
     let selected = all.into_iter().filter(|service| reach.selects(service));

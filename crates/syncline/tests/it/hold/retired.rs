@@ -32,7 +32,7 @@ async fn the_copies_of_a_removed_link_go_when_somebody_approves_with_the_source_
         let shown = said(&planned);
         assert_eq!(planned.status.code(), Some(5), "{hold}: {shown}");
         assert!(
-            shown.contains("(removed) → target") && shown.contains("service-0"),
+            shown.contains("(removed) → target") && shown.contains("10.2.0.1:8080"),
             "{hold}: {shown}"
         );
 
