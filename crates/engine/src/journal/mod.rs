@@ -35,6 +35,8 @@ mod story;
 mod verify;
 
 #[cfg(test)]
+mod lines;
+#[cfg(test)]
 mod tests;
 
 pub use entry::{Cause, Change, Content, JournalEntry, Kind, ServiceName};
@@ -54,6 +56,9 @@ use crate::store::{create_dir, sync_dir, to_hex};
 pub struct JournalOptions {
     /// How large a segment may become.
     pub segment_bytes: u64,
+    /// For how long a segment is written. A quiet journal would otherwise keep
+    /// its oldest lines for ever, beside the youngest.
+    pub segment_age: Duration,
     /// How large all segments together may become; the oldest go first.
     pub max_bytes: u64,
     /// How old a segment's youngest record may become.
@@ -63,10 +68,18 @@ pub struct JournalOptions {
 impl Default for JournalOptions {
     /// Segments of 16 MiB, at most 1 GiB or 90 days of them.
     fn default() -> Self {
+        Self::keeping(1 << 30, Duration::from_secs(90 * 24 * 60 * 60))
+    }
+}
+
+impl JournalOptions {
+    /// Keeps so much, to an eighth: what goes at once is a segment.
+    pub fn keeping(max_bytes: u64, max_age: Duration) -> Self {
         Self {
-            segment_bytes: 16 << 20,
-            max_bytes: 1 << 30,
-            max_age: Duration::from_secs(90 * 24 * 60 * 60),
+            segment_bytes: (max_bytes / 8).min(16 << 20),
+            segment_age: max_age / 8,
+            max_bytes,
+            max_age,
         }
     }
 }
@@ -260,7 +273,8 @@ impl Journal {
         let first = self.active.next;
         let mut frames = Vec::new();
         for entry in entries {
-            if self.active.segment.bytes + frames.len() as u64 >= self.options.segment_bytes {
+            let bytes = self.active.segment.bytes + frames.len() as u64;
+            if bytes >= self.options.segment_bytes || self.active_is_old(entry.at_ms) {
                 self.active.append(&frames)?;
                 frames.clear();
                 self.rotate(entry.at_ms)?;
@@ -280,6 +294,16 @@ impl Journal {
         }
         self.active.append(&frames)?;
         Ok(first)
+    }
+
+    /// Whether the active segment has been written for long enough. One without
+    /// a line goes on: its age is nobody's.
+    fn active_is_old(&self, now_ms: u64) -> bool {
+        let Some(head) = self.active.segment.head else {
+            return false;
+        };
+        let age = u128::from(now_ms.saturating_sub(head.begun_at_ms));
+        head.first < self.active.next && age > self.options.segment_age.as_millis()
     }
 
     /// Ends the active segment and begins the next.

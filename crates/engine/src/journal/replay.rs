@@ -219,3 +219,6 @@ impl Replay {
         self.places.into_iter().map(given).collect()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -265,3 +265,6 @@ impl Teller<'_> {
         self.story
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -129,7 +129,12 @@ impl State {
     ///
     /// # Errors
     /// When another daemon has it, or it cannot be read or written.
-    pub fn open(dir: &Path, install: &Install, command: &str) -> Result<Self, StateError> {
+    pub fn open(
+        dir: &Path,
+        install: &Install,
+        command: &str,
+        journal: JournalOptions,
+    ) -> Result<Self, StateError> {
         let claim = Claim::of_this_process(command, storing::wall_ms());
         let (store, opened) = Store::open(dir, &install.id, &claim).map_err(StateError::Store)?;
         let rebuilding = matches!(opened, Opened::Rebuilt { .. });
@@ -139,8 +144,7 @@ impl State {
                 moved_to.display()
             );
         }
-        let options = JournalOptions::default();
-        let (journal, recovery) = Journal::open(&dir.join("journal"), options, storing::wall_ms())
+        let (journal, recovery) = Journal::open(&dir.join("journal"), journal, storing::wall_ms())
             .map_err(StateError::Journal)?;
         for torn in recovery.torn {
             tracing::warn!("the journal ended in {} torn bytes, cut away", torn.bytes);

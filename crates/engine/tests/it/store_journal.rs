@@ -210,6 +210,39 @@ fn what_is_too_old_goes_but_a_leaping_clock_does_not_take_everything() {
 }
 
 #[test]
+fn a_quiet_journal_forgets_what_is_too_old_too() {
+    let dir = temporary();
+    let day = 24 * 60 * 60 * 1_000;
+    let options = JournalOptions::keeping(1 << 30, Duration::from_millis(8 * day));
+    let (mut journal, _) = Journal::open(dir.path(), options, 0).expect("opens");
+    for number in 0..40 {
+        let entry = entry(number * day, "a", "orders", "10.0.0.1:80");
+        journal.append(&[entry]).expect("writes");
+    }
+    let found = journal.reader().verify().expect("reads");
+    assert!(found.is_sound(), "{found:?}");
+    assert!(found.first >= Some(28), "lines from {:?} on", found.first);
+    assert_eq!(found.last, Some(39));
+}
+
+#[test]
+fn a_small_journal_is_kept_in_small_segments() {
+    let dir = temporary();
+    let options = JournalOptions::keeping(16_000, Duration::from_secs(3_600));
+    let (mut journal, _) = Journal::open(dir.path(), options, 0).expect("opens");
+    for number in 0..400 {
+        let entry = entry(number, "a", "orders", "10.0.0.1:80");
+        journal.append(&[entry]).expect("writes");
+        let files = fs::read_dir(dir.path()).expect("is there");
+        let sizes = files.map(|file| file.expect("is there").metadata().expect("is there").len());
+        let bytes: u64 = sizes.sum();
+        assert!(bytes <= 16_000 + 3_000, "{bytes} bytes");
+    }
+    let found = journal.reader().verify().expect("reads");
+    assert!(found.is_sound() && found.segments > 2, "{found:?}");
+}
+
+#[test]
 fn a_reader_sees_what_is_written_while_it_stays() {
     let dir = temporary();
     let (mut journal, _) = Journal::open(dir.path(), small(), 0).expect("opens");

@@ -29,6 +29,7 @@ pub(super) fn check(
     };
     checker.install(root, config);
     checker.peers(root, config);
+    checker.journal(root, config);
     checker.endpoints(root, config);
     let nodes = root.get("links").map_or(&[][..], Node::items);
     let read = nodes.iter().filter(|node| decoded.holds(node));
@@ -97,6 +98,14 @@ impl Checker<'_> {
         if self.is_whole(root, "install") && self.is_whole(root, "peers") {
             for (key, message) in super::peers::faults(config) {
                 self.object(mark_of(root, &["peers", key]), message);
+            }
+        }
+    }
+
+    fn journal(&mut self, root: &Node, config: &Config) {
+        if self.is_whole(root, "journal") {
+            for (key, message) in config.journal.faults() {
+                self.object(mark_of(root, &["journal", key]), message);
             }
         }
     }

@@ -13,6 +13,7 @@ mod check;
 mod decode;
 mod endpoint;
 mod guard;
+mod journal;
 mod link;
 mod load;
 mod meaning;
@@ -37,6 +38,7 @@ use syncline_model::{EndpointName, InstallId};
 
 pub use endpoint::{Endpoint, Roles};
 pub use guard::{Confirmation, Guard, LinkShare, ServiceShare, Share, ZeroServices};
+pub use journal::{BadSize, Journal, Size};
 pub use link::{
     AddressRule, Drift, Health, Link, Map, MetadataEdits, Mode, OnCollision, Removal,
     RemovalPolicy, Select, SourceLost, SourceLostPolicy, Strategy,
@@ -77,6 +79,9 @@ pub struct Config {
     /// `$XDG_STATE_HOME/syncline`, `~/.local/state/syncline`, or for root
     /// `/var/lib/syncline`.
     pub state: Option<FilePath>,
+
+    /// How much of the journal is kept.
+    pub journal: Journal,
 
     /// What is logged.
     pub log: Log,

@@ -137,9 +137,10 @@ impl Daemon {
     ) -> Result<Self, DaemonError> {
         let install = install_of(config, options.state.as_deref())?;
         let state = match (&options.state, &taken) {
-            (Some(folder), None) => Some(open_state(folder, &install, &options.command)?),
+            (Some(folder), None) => Some(open_state(folder, &install, config, &options)?),
             (Some(folder), Some(_)) => {
-                let state = takeover::open_state(folder, &install, &options.command).await?;
+                let open = || open_state(folder, &install, config, &options);
+                let state = takeover::state(open).await?;
                 takeover::wait_for_places(config, &options).await;
                 Some(state)
             }
@@ -231,8 +232,15 @@ fn retired(state: &State, config: &Config, options: &Options) -> Result<Vec<Reti
     Ok(retired)
 }
 
-fn open_state(folder: &Path, install: &Install, command: &str) -> Result<State, DaemonError> {
-    State::open(folder, install, command).map_err(|source| DaemonError::State {
+fn open_state(
+    folder: &Path,
+    install: &Install,
+    config: &Config,
+    options: &Options,
+) -> Result<State, DaemonError> {
+    let journal = config.journal.options();
+    let opened = State::open(folder, install, &options.command, journal);
+    opened.map_err(|source| DaemonError::State {
         folder: folder.to_owned(),
         source,
     })

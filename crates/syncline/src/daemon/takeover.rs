@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use syncline_admin::takeover::LEASE;
 use syncline_admin::{ControlClient, ControlError};
 use syncline_contract::{Class, Ending, Failure, Hold, Target, Write};
 use syncline_engine::core::Holding;
-use syncline_engine::store::{Install, StoreError};
+use syncline_engine::store::StoreError;
 use syncline_engine::{Sink, State, StateError};
 use syncline_model::LinkName;
 use thiserror::Error;
@@ -203,14 +203,12 @@ async fn register(target: &Arc<dyn Target>, holdings: Vec<Holding>) -> Result<()
 }
 
 /// Opens the state folder as soon as the other has let go of it.
-pub(super) async fn open_state(
-    folder: &Path,
-    install: &Install,
-    command: &str,
+pub(super) async fn state(
+    open: impl Fn() -> Result<State, DaemonError>,
 ) -> Result<State, DaemonError> {
     let deadline = Instant::now() + END_WITHIN;
     loop {
-        match super::open_state(folder, install, command) {
+        match open() {
             Err(DaemonError::State {
                 source: StateError::Store(StoreError::InUse { .. }),
                 ..

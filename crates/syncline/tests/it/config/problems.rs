@@ -375,3 +375,23 @@ links: [{{ name: l, from: a, to: f, source_lost: {{ {lost} }} }}]
         assert!(parse(&link(lost)).is_ok(), "{lost}");
     }
 }
+
+#[test]
+fn how_much_of_the_journal_is_kept_has_units_and_bounds() {
+    assert_eq!(
+        problems("journal: { max_size: 1000, max_age: 90 }\n"),
+        "  syncline.yaml:1:22  `max_size: 1000` must be a whole number with its unit, such as 512MiB, 1GiB or 2GB
+  syncline.yaml:1:37  `max_age: 90` needs a unit, such as 90s or 90m"
+    );
+    assert_eq!(
+        problems("journal: { max_size: 100KiB, max_age: 1m }\n"),
+        "  syncline.yaml:1:22  `max_size` must be at least 1MiB
+  syncline.yaml:1:39  `max_age` must be at least 1h"
+    );
+    let kept = parse("journal: { max_size: 64 MiB, max_age: 7d }\n").expect("is right");
+    let options = kept.journal.options();
+    assert_eq!(
+        (options.max_bytes, options.segment_bytes),
+        (64 << 20, 8 << 20)
+    );
+}
