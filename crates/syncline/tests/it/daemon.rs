@@ -19,6 +19,7 @@ mod forgery;
 mod guard;
 mod life;
 mod mapping;
+mod narrowed;
 mod removal;
 mod restart;
 mod retired;
