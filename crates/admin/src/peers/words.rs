@@ -16,6 +16,8 @@ pub(super) struct Report {
     pub(super) node: String,
     links: Vec<Link>,
     rulings: Vec<Ruling>,
+    #[serde(default)]
+    evacuations: Vec<Evacuation>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -31,6 +33,13 @@ struct Link {
 struct Ruling {
     hold: String,
     approve: bool,
+    ago_ms: u64,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Evacuation {
+    what: String,
+    evacuated: bool,
     ago_ms: u64,
 }
 
@@ -76,10 +85,16 @@ impl Report {
             approve: ruling.approve,
             ago_ms: millis(ruling.ago),
         };
+        let evacuation = |said: engine::PeerEvacuation| Evacuation {
+            what: said.what.to_string(),
+            evacuated: said.on,
+            ago_ms: millis(said.ago),
+        };
         Self {
             node: node.to_owned(),
             links: report.links.into_iter().map(link).collect(),
             rulings: report.rulings.into_iter().map(ruling).collect(),
+            evacuations: report.evacuations.into_iter().map(evacuation).collect(),
         }
     }
 
@@ -98,9 +113,18 @@ impl Report {
                 ago: Duration::from_millis(ruling.ago_ms),
             })
         };
+        let evacuation = |said: Evacuation| {
+            Some(engine::PeerEvacuation {
+                what: said.what.parse().ok()?,
+                on: said.evacuated,
+                ago: Duration::from_millis(said.ago_ms),
+            })
+        };
+        let evacuations = self.evacuations.into_iter();
         engine::PeerReport {
             links: self.links.into_iter().map(link).collect(),
             rulings: self.rulings.into_iter().filter_map(ruling).collect(),
+            evacuations: evacuations.filter_map(evacuation).collect(),
         }
     }
 }

@@ -39,8 +39,8 @@ pub use handover::Holding;
 pub use holds::{HeldBack, HeldService};
 pub use link::LinkRules;
 pub use peers::{
-    PeerAnswer, PeerDifference, PeerLink, PeerLinkStatus, PeerName, PeerQuestion, PeerReport,
-    PeerRuling, PeerSettings, PeerStatus,
+    PeerAnswer, PeerDifference, PeerEvacuation, PeerLink, PeerLinkStatus, PeerName, PeerQuestion,
+    PeerReport, PeerRuling, PeerSettings, PeerStatus,
 };
 pub use preview::{LinkPreview, ServicePreview};
 pub use status::{EndpointStatus, HoldStatus, LinkState, LinkStatus, Problem, Status};
@@ -215,7 +215,10 @@ impl Core {
                 took,
             } => self.peer_answered(now, &peer, &link, &answer, took),
             Event::HandOver { lease } => self.hand_over(now, lease),
-            Event::Evacuate { what, on } => self.evacuate(what, on),
+            Event::Evacuate { what, on } => {
+                self.note_evacuation(now, &what, on);
+                self.evacuate(what, on);
+            }
             Event::Relist { link } => self.relist(link.as_ref()),
             Event::Tick => {}
         }

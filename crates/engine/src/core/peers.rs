@@ -22,6 +22,7 @@
 //! named by their content, so the name means the same losses everywhere.
 
 mod agreement;
+mod evacuations;
 mod letting_go;
 mod rulings;
 
@@ -34,10 +35,12 @@ use syncline_model::{Instance, InstanceKey, LinkName, Moment, ServiceKey};
 use xxhash_rust::xxh3::Xxh3;
 
 use super::Core;
+use super::aside::Evacuation;
 use super::link::Link;
 
 use agreement::Told;
 pub use agreement::{PeerLinkStatus, PeerStatus};
+use evacuations::Words;
 pub(super) use letting_go::LetGo;
 use rulings::Rulings;
 
@@ -86,6 +89,8 @@ pub struct PeerReport {
     pub links: Vec<PeerLink>,
     /// What operators decided here lately.
     pub rulings: Vec<PeerRuling>,
+    /// What operators took out of use or put back lately.
+    pub evacuations: Vec<PeerEvacuation>,
 }
 
 /// What a replica tells of one link.
@@ -112,6 +117,17 @@ pub struct PeerRuling {
     pub hold: HoldId,
     /// Whether its losses may go through.
     pub approve: bool,
+    /// How long ago that was.
+    pub ago: Duration,
+}
+
+/// What an operator took out of use, or put back.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PeerEvacuation {
+    /// Which copies.
+    pub what: Evacuation,
+    /// Whether they are out of use.
+    pub on: bool,
     /// How long ago that was.
     pub ago: Duration,
 }
@@ -156,6 +172,7 @@ pub(super) struct Peers {
     stock: Option<(Moment, Moment)>,
     told: BTreeMap<PeerName, Told>,
     rulings: Rulings,
+    evacuations: Words,
 }
 
 /// How well a link sees its source.
@@ -183,6 +200,7 @@ impl Core {
         PeerReport {
             links: links.map(|link| self.peer_link(link, now)).collect(),
             rulings: self.peers.rulings.told(now),
+            evacuations: self.peers.evacuations.told(now),
         }
     }
 

@@ -309,6 +309,36 @@ fn what_an_operator_decides_at_one_replica_both_do() {
 }
 
 #[test]
+fn what_an_operator_evacuates_at_one_replica_both_do_and_the_last_word_stands() {
+    let (mut here, mut there) = pair();
+    let evacuated = |world: &World| world.status("a-b").aside.is_some();
+    let say = |world: &mut World, on| {
+        let what = "link:a-b".parse().expect("names one");
+        world.tell(Event::Evacuate { what, on });
+    };
+    say(&mut here, true);
+    both_pass(&mut here, &mut there, 4);
+    assert!(evacuated(&here) && evacuated(&there));
+    // The other one is told to put them back, and nobody repeats the first word.
+    say(&mut there, false);
+    both_pass(&mut here, &mut there, 60);
+    assert!(!evacuated(&here) && !evacuated(&there));
+    // One that was away for a while hears of it; after ten minutes nobody says
+    // it any more.
+    for (away, heard) in [(300, true), (700, false)] {
+        say(&mut here, heard);
+        here.pass(seconds(away));
+        there.pass(seconds(away));
+        both_pass(&mut here, &mut there, 4);
+        assert_eq!(
+            (evacuated(&here), evacuated(&there)),
+            (heard, true),
+            "{away}"
+        );
+    }
+}
+
+#[test]
 fn a_decision_waits_for_a_replica_that_notices_the_loss_later() {
     let (mut here, mut there) = holding();
     let (hold, approve) = (hold_of(&here), true);

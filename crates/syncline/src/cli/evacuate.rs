@@ -27,7 +27,7 @@ Examples:
   syncline evacuate origin:hangzhou --yes    all that was first registered there, on every link
   syncline evacuate cluster:hz-a --yes       all copies in a cluster at the targets
 
-With replicas, tell each of them.
+Replicas that know each other (`peers`) tell it on.
 
 Exit codes: 0 done, or there is nothing to do, 1 no daemon answers, 3 only shown")]
 pub struct EvacuateArgs {

@@ -82,6 +82,9 @@ impl Core {
         for ruling in &report.rulings {
             self.peer_ruled(now, ruling);
         }
+        for said in &report.evacuations {
+            self.peer_evacuated(now, said);
+        }
         let mut said: Vec<(PeerLink, bool)> = Vec::new();
         for theirs in report.links {
             if let Some(link) = self.links.get(&theirs.link) {

@@ -222,3 +222,47 @@ async fn a_wrong_name_evacuates_nothing_and_says_which_there_are() -> anyhow::Re
     assert_eq!(file.mark(), before);
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn replicas_tell_each_other_so_that_nothing_is_shown_twice() -> anyhow::Result<()> {
+    let (source, target) = (Embedded::serve().await?, Embedded::serve().await?);
+    let orders = Service::plain("orders");
+    let mut application = Application::at(source.nacos).await?;
+    application.put_all(&orders, &instances(3)).await?;
+    let (mut one, mut two) = (Setup::new()?, Setup::new()?);
+    let addresses = [one.address()?.to_string(), two.address()?.to_string()];
+    let key = "0f".repeat(32);
+    let configuration = |own: &str| {
+        format!(
+            "install: {{ id: pair, key: \"{key}\", replicas: 2 }}
+peers: {{ listen: \"{own}\", addresses: [\"{}\", \"{}\"] }}
+endpoints:
+  source: {{ kind: nacos, {} }}
+  target: {{ kind: nacos, {} }}
+links:
+  - {{ name: copy, from: source, to: target }}
+",
+            addresses[0],
+            addresses[1],
+            source.nacos.servers(),
+            target.nacos.servers()
+        )
+    };
+    let mut first = one.run(&configuration(&addresses[0]))?;
+    let mut second = two.run(&configuration(&addresses[1]))?;
+    first.in_step().await?;
+    second.in_step().await?;
+    let consumer = Subscriber::of(target.nacos, std::slice::from_ref(&orders))?;
+    consumer.sees_exactly(&orders, &instances(3)).await?;
+
+    says(&first, &["evacuate", "copy", "--yes"], 0).await?;
+    second
+        .is(|status| status.evacuated == ["link:copy"])
+        .await?;
+    consumer
+        .sees_exactly(&orders, &out_of_use(&instances(3)))
+        .await?;
+    says(&second, &["restore", "--all", "--yes"], 0).await?;
+    first.is(|status| status.evacuated.is_empty()).await?;
+    consumer.sees_exactly(&orders, &instances(3)).await
+}
