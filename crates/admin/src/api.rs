@@ -294,6 +294,10 @@ pub struct EvacuatedLink {
     pub instances: usize,
     /// Services that have nothing in use at the target besides these copies.
     pub emptied: Vec<ServiceName>,
+    /// Whether the target stays as an earlier run left it until the source has
+    /// been listed: it takes whole lists, and none is known for certain yet.
+    #[serde(default)]
+    pub deferred: bool,
 }
 
 /// Something that an operator should know.

@@ -75,6 +75,7 @@ pub fn evacuation(preview: &engine::EvacuationPreview) -> api::Evacuation {
         services: link.services,
         instances: link.instances,
         emptied: link.emptied.iter().map(service).collect(),
+        deferred: link.deferred,
     });
     api::Evacuation {
         what: preview.what.to_string(),

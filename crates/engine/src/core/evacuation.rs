@@ -36,6 +36,9 @@ pub struct EvacuatedLink {
     pub instances: usize,
     /// Services that have nothing in use at the target besides these copies.
     pub emptied: Vec<ServiceKey>,
+    /// Whether the target stays as an earlier run left it until the source has
+    /// been listed: it takes whole lists, and none is known for certain yet.
+    pub deferred: bool,
 }
 
 impl EvacuationPreview {
@@ -90,6 +93,7 @@ impl Core {
             services: 0,
             instances: 0,
             emptied: Vec::new(),
+            deferred: link.writes_lists() && !link.settled,
         };
         for (service, state) in link.services() {
             let Some(concerned) = copies.get(&(to, service)) else {

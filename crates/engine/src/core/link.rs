@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use syncline_contract::{Area, Coverage, TargetReport, Unavailable};
+use syncline_contract::{Area, Coverage, Hold, TargetReport, Unavailable};
 use syncline_model::desire::Rules;
 use syncline_model::guard::{Freeze, Guard, HoldId, Record, Settings};
 use syncline_model::plan::{Change, Missing, RemovalPolicy, UnavailableAs};
@@ -322,6 +322,12 @@ impl Link {
             Some(Unavailable::Weight) => UnavailableAs::Weight,
             Some(Unavailable::WeightAndHealth) | None => UnavailableAs::WeightAndHealth,
         }
+    }
+
+    /// Whether its target takes whole lists, as a file.
+    pub(super) fn writes_lists(&self) -> bool {
+        let hold = self.report.as_ref().map(|report| report.hold);
+        hold == Some(Hold::Written)
     }
 
     /// Whether an addition has to be on disk before it is written.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use syncline_contract::{Hold, Write};
+use syncline_contract::Write;
 use syncline_model::guard::{HoldId, Verdict};
 use syncline_model::plan::Change;
 use syncline_model::{EndpointName, InstanceKey, LinkName, Moment, ServiceKey, ServiceSet};
@@ -181,8 +181,7 @@ impl Core {
         let Some(link) = self.links.get(name) else {
             return;
         };
-        let hold = link.report.as_ref().map(|report| report.hold);
-        if hold != Some(Hold::Written) {
+        if !link.writes_lists() {
             return;
         }
         let services: Vec<_> = link

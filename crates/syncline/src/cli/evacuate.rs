@@ -147,7 +147,21 @@ async fn tell(
         line.push_str(&format!(": {}", copies(evacuation)));
     }
     context.screen.line(&line)?;
+    let deferred = evacuation.links.iter().filter(|link| link.deferred);
+    for link in deferred {
+        context
+            .screen
+            .line(&deferral(link, context.screen.palette))?;
+    }
     Ok(())
+}
+
+/// That a file is not written yet.
+fn deferral(link: &api::EvacuatedLink, palette: Palette) -> String {
+    let (sign, to, from) = (palette.changed("!"), &link.to, &link.from);
+    let what =
+        format!("{to} is written again only once {from} has been listed; until then it stays");
+    format!("{sign} {}: {what}", link.name)
 }
 
 fn show(context: &Context, evacuation: &api::Evacuation, on: bool) -> anyhow::Result<()> {
@@ -193,6 +207,9 @@ fn text(evacuation: &api::Evacuation, on: bool, palette: Palette) -> String {
         ));
         if on {
             text.push_str(&emptied(link, palette));
+        }
+        if link.deferred {
+            text.push_str(&format!("  {}\n", deferral(link, palette)));
         }
     }
     let command = match on {
@@ -246,6 +263,7 @@ mod tests {
                 services: 38,
                 instances: 1_412,
                 emptied: (0..emptied).map(service).collect(),
+                deferred: false,
             }],
         }
     }

@@ -166,7 +166,12 @@ fn remarks(link: &api::Link, palette: Palette) -> String {
             hold.reason, hold.needs, hold.id
         ));
     }
-    if let Some(aside) = &link.aside {
+    if waits_for_a_list(link) {
+        say(format!(
+            "{} stays as an earlier run left it until {} has been listed",
+            link.to, link.from
+        ));
+    } else if let Some(aside) = &link.aside {
         say(format!("all its copies at {} are {aside}", link.to));
     }
     if link.shadowed > 0 {
@@ -190,6 +195,14 @@ fn remarks(link: &api::Link, palette: Palette) -> String {
         ));
     }
     text
+}
+
+/// Whether nothing was written yet in this run because the target takes whole
+/// lists and none was had.
+fn waits_for_a_list(link: &api::Link) -> bool {
+    let writes_lists = link.target.as_ref().is_some_and(|to| to.hold == "written");
+    let matters = link.state == "source lost" || link.aside.is_some();
+    writes_lists && matters && link.complete_seconds_ago.is_none()
 }
 
 fn exit(status: &api::Status) -> Exit {

@@ -95,6 +95,8 @@ links:
             .await?;
         let text = said(&daemon.command(&["status"]).await?);
         assert!(text.contains("! link:to-file is evacuated"), "{text}");
+        let aside = "! to-replica: all its copies at replica are out of use";
+        assert!(text.contains(aside), "{text}");
         let why = says(&daemon, &["why", "10.0.0.1:80"], 0).await?;
         assert!(
             why.contains("link:to-replica is evacuated, so that"),
@@ -116,6 +118,12 @@ links:
         shown.contains("would put back into use 4 instances"),
         "{shown}"
     );
+    // A file is a whole list, and nobody knows one for certain yet.
+    let deferred = "! to-file: file is written again only once source has been listed";
+    assert!(shown.contains(deferred), "{shown}");
+    let text = said(&daemon.command(&["status"]).await?);
+    let stays = "! to-file: file stays as an earlier run left it until source has been listed";
+    assert!(text.contains(stays), "{text}");
     says(&daemon, &["restore", "--all", "--yes"], 0).await?;
     consumer.sees_exactly(&orders, &instances(3)).await?;
     consumer.sees_exactly(&pay, &instances(1)).await?;
