@@ -62,6 +62,7 @@ pub(super) struct Answer {
 struct Difference {
     service: Service,
     settled: bool,
+    whole: bool,
     instances: Vec<(Instance, u64)>,
 }
 
@@ -158,6 +159,7 @@ impl Answer {
         let difference = |difference: engine::PeerDifference| Difference {
             service: named(&difference.service),
             settled: difference.settled,
+            whole: difference.whole,
             instances: difference.instances.into_iter().map(instance).collect(),
         };
         Self {
@@ -183,6 +185,7 @@ impl Answer {
             Some(engine::PeerDifference {
                 service: service(difference.service),
                 settled: difference.settled,
+                whole: difference.whole,
                 instances: instances.collect::<Option<_>>()?,
             })
         };

@@ -159,6 +159,8 @@ pub struct PeerDifference {
     pub service: ServiceKey,
     /// Whether nothing of it waits for a look, a plan or a write there.
     pub settled: bool,
+    /// Whether what it does not hold is proved to be gone.
+    pub whole: bool,
     /// What it holds, each instance with a hash of its content.
     pub instances: Vec<(InstanceKey, u64)>,
 }
@@ -257,6 +259,7 @@ impl Core {
         let differences = differing.into_iter().map(|service| PeerDifference {
             service: service.clone(),
             settled: self.is_settled(link, service),
+            whole: self.is_seen_whole(link, service),
             instances: link.service(service).map_or_else(Vec::new, |state| {
                 let held = state.held.instances().iter();
                 held.map(|i| (i.key.clone(), content_digest(i))).collect()
@@ -278,12 +281,23 @@ impl Core {
         let reader = &self.readers[&link.rules.from];
         let place = (link.rules.name.clone(), service.clone());
         let waits = self.dirty.contains(&place) || link.is_waiting(service);
-        let seen = |source: &ServiceKey| {
-            let known = reader.get(source).filter(|known| !known.is_being_read());
-            let shown = known.and_then(|known| known.shown());
+        let idle = |source: &ServiceKey| {
+            let known = reader.get(source);
+            known.is_some_and(|known| !known.is_being_read())
+        };
+        !waits && state.is_settled() && state.let_go.is_empty() && state.from.iter().all(idle)
+    }
+
+    /// Whether it was proved of a service that its source has no more than is
+    /// shown. After a push that changed something that takes another read.
+    fn is_seen_whole(&self, link: &Link, service: &ServiceKey) -> bool {
+        let reader = &self.readers[&link.rules.from];
+        let whole = |source: &ServiceKey| {
+            let shown = reader.get(source).and_then(|known| known.shown());
             shown.is_some_and(|view| view.complete().is_some())
         };
-        !waits && state.is_settled() && state.let_go.is_empty() && state.from.iter().all(seen)
+        let state = link.service(service);
+        state.is_none_or(|state| state.from.iter().all(whole))
     }
 
     /// Looks how well each link sees its source, and at what operators decided

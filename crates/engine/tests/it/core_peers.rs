@@ -5,7 +5,7 @@ use syncline_contract::Observation;
 use syncline_engine::core::{Event, LinkState};
 use syncline_model::guard::HoldId;
 
-use crate::core_world::{Kind, LinkSetup, World, link, replica, seconds};
+use crate::core_world::{Kind, LinkSetup, World, link, replica, seconds, service};
 
 const LET_GO_AFTER: u64 = 60;
 
@@ -107,6 +107,26 @@ fn what_comes_back_at_the_source_is_held_again_once_that_is_seen() {
     both_pass(&mut here, &mut there, 10);
     assert_eq!(held(&here), 3);
     assert_eq!(here.status("a-b").state, LinkState::InStep);
+}
+
+#[test]
+fn other_content_is_left_to_the_replica_once_its_copy_stands() {
+    let (mut here, mut there) = pair();
+    cut_off(&mut here);
+    there.register("a", "orders", "10.0.0.1:80 weight 5");
+    both_pass(&mut here, &mut there, LET_GO_AFTER * 2);
+    assert_eq!(held(&here), 3, "nobody has seen the other copy");
+    let copies = there.registry("b").copies(&"a-b".into(), &service("orders"));
+    let newer = copies.into_iter().find(|i| i.weight.get() == 5.0);
+    // The target is still seen.
+    here.let_go(Kind::Push);
+    here.let_go(Kind::Read);
+    here.publish("b", "orders", newer.expect("is held there"));
+    both_pass(&mut here, &mut there, 4);
+    assert_eq!(
+        here.copies("a-b", "orders"),
+        ["10.0.0.2:80", "10.0.0.3:80"].map(str::to_owned)
+    );
 }
 
 #[test]

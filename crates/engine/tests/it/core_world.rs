@@ -215,6 +215,14 @@ impl World {
         self.run();
     }
 
+    /// Somebody else publishes an instance, with what it carries.
+    pub(crate) fn publish(&mut self, registry: &str, name: &str, published: Instance) {
+        let service = service(name);
+        self.registry(registry).register(&service, published);
+        self.push(&registry.into(), &service);
+        self.run();
+    }
+
     /// An application leaves.
     pub(crate) fn deregister(&mut self, registry: &str, name: &str, left: &str) {
         let service = service(name);

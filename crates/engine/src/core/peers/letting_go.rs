@@ -123,7 +123,7 @@ impl Core {
             .collect();
         let held = state.held.instances().iter();
         held.filter(|ours| match theirs.get(&ours.key) {
-            None => true,
+            None => difference.whole,
             Some(digest) if *digest == content_digest(ours) => false,
             Some(digest) => self.stands_beside(link, service, ours, *digest),
         })
