@@ -1,5 +1,6 @@
 //! The command as a user meets it.
 
+mod demo;
 mod looking;
 mod operating;
 
