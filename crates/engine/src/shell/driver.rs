@@ -49,14 +49,14 @@ impl Driver {
         }
     }
 
-    /// Runs until told to stop.
+    /// Runs until told to stop, and gives back where it was told.
     pub(super) async fn run(
         mut self,
         remembered: Vec<Event>,
         mut inbox: mpsc::Receiver<Event>,
         mut asked: mpsc::Receiver<Control>,
         cancel: CancellationToken,
-    ) {
+    ) -> mpsc::Receiver<Control> {
         for event in remembered {
             self.step(event);
         }
@@ -67,14 +67,21 @@ impl Driver {
             }
             let wake = self.core.next_wake().map(|at| self.clock.instant(at));
             tokio::select! {
-                () = cancel.cancelled() => return,
+                () = cancel.cancelled() => break,
                 control = asked.recv() => match control {
-                    Some(Control::Stop(ending)) => return self.stop(ending).await,
+                    Some(Control::Stop(ending)) => {
+                        self.stop(Some(ending)).await;
+                        break;
+                    }
+                    Some(Control::Leave) => {
+                        self.stop(None).await;
+                        break;
+                    }
                     Some(control) => self.answer(control),
-                    None => return,
+                    None => break,
                 },
                 event = inbox.recv() => {
-                    let Some(event) = event else { return };
+                    let Some(event) = event else { break };
                     self.step(event);
                     for _ in 1..STEPS_A_BATCH {
                         let Ok(event) = inbox.try_recv() else { break };
@@ -84,6 +91,7 @@ impl Driver {
                 () = sleep_until(wake) => self.step(Event::Tick),
             }
         }
+        asked
     }
 
     fn step(&mut self, event: Event) {
@@ -175,15 +183,17 @@ impl Driver {
                 self.step(event);
                 done.send(()).ok();
             }
-            Control::Stop(_) => {}
+            Control::Stop(_) | Control::Leave => {}
         }
     }
 
-    async fn stop(mut self, ending: Ending) {
+    /// Puts on disk what is to be there, and closes the targets unless somebody
+    /// else has them from now on.
+    async fn stop(mut self, ending: Option<Ending>) {
         if let Some(storing) = &mut self.storing {
             storing.flush().await;
         }
-        if self.mode == Mode::Live {
+        if let Some(ending) = ending.filter(|_| self.mode == Mode::Live) {
             self.sinks.close(ending).await;
         }
         if let Some(storing) = self.storing {

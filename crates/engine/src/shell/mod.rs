@@ -6,6 +6,7 @@
 //! the core through one bounded channel of events.
 
 mod driver;
+mod estate;
 mod handover;
 mod peers;
 mod reading;
@@ -29,6 +30,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+pub use estate::Estate;
 pub use rendering::Debounce;
 pub use retired::Retired;
 pub use schedule::Strategy;
@@ -56,6 +58,8 @@ pub struct EngineSpec {
     pub mode: Mode,
     /// How replicas are taken, where there are any.
     pub peers: Option<PeerSettings>,
+    /// The links that stand still from the beginning.
+    pub paused: Vec<LinkName>,
 }
 
 /// Whether an engine writes.
@@ -171,7 +175,7 @@ pub struct Engine {
     controls: mpsc::Sender<Control>,
     cancel: CancellationToken,
     tasks: TaskTracker,
-    done: oneshot::Receiver<()>,
+    done: oneshot::Receiver<mpsc::Receiver<Control>>,
 }
 
 /// A handle to ask a running engine and to tell it what to do.
@@ -196,6 +200,8 @@ enum Control {
     /// Something else that only looks.
     Look(Look),
     Stop(Ending),
+    /// Stop, and leave the targets to somebody else.
+    Leave,
 }
 
 impl Engine {
@@ -205,10 +211,17 @@ impl Engine {
     /// # Errors
     /// When the state cannot be read.
     pub async fn start(spec: EngineSpec, state: Option<State>) -> Result<Self, StoreError> {
+        Self::start_with(Estate::new(), spec, state).await
+    }
+
+    async fn start_with(
+        Estate { controls, asked }: Estate,
+        spec: EngineSpec,
+        state: Option<State>,
+    ) -> Result<Self, StoreError> {
         let cancel = CancellationToken::new();
         let tasks = TaskTracker::new();
         let (events, inbox) = mpsc::channel(EVENTS_AHEAD);
-        let (controls, asked) = mpsc::channel(16);
         let mut readings = BTreeMap::new();
         for endpoint in spec.endpoints {
             let interest = interest_in(&endpoint.name, &spec.links);
@@ -223,7 +236,7 @@ impl Engine {
             readings.insert(endpoint.name, reading);
         }
         let clock = Clock::start();
-        let (remembered, storing) = match state {
+        let (mut remembered, storing) = match state {
             Some(state) => {
                 let rebuilding = state.rebuilding;
                 let (remembered, writer) = remember(state, &spec.links, spec.mode, clock).await?;
@@ -238,6 +251,8 @@ impl Engine {
             }
             None => (Vec::new(), None),
         };
+        let paused = spec.paused.into_iter();
+        remembered.extend(paused.map(|link| Event::Pause { link, paused: true }));
         let mut sinks = Sinks::new(events.clone(), tasks.clone(), cancel.child_token());
         let mut rules = Vec::new();
         for link in spec.links {
@@ -257,9 +272,9 @@ impl Engine {
         let driver = Driver::new(core, spec.mode, clock, readings, sinks, storing);
         let token = cancel.clone();
         tasks.spawn(async move {
-            driver.run(remembered, inbox, asked, token).await;
+            let asked = driver.run(remembered, inbox, asked, token).await;
             // Whoever waits for the end may have gone.
-            finished.send(()).ok();
+            finished.send(asked).ok();
         });
         tasks.close();
         Ok(Self {

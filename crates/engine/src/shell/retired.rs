@@ -25,6 +25,11 @@ pub struct Retired {
 }
 
 impl Retired {
+    /// What a link is called at a target that it does not write to any more.
+    pub fn name(link: &LinkName, to: &EndpointName) -> LinkName {
+        LinkName::from(format!("{link}@{to}"))
+    }
+
     fn new(ledger: &LinkName, link: LinkName, to: &EndpointName) -> Self {
         Self {
             ledger: ledger.clone(),
@@ -58,7 +63,7 @@ impl State {
                 }
                 let name = || match writes_to {
                     None => ledger.clone(),
-                    Some(_) => LinkName::from(format!("{ledger}@{}", record.target)),
+                    Some(_) => Retired::name(&ledger, &record.target),
                 };
                 let of_target = by_target
                     .entry(record.target.clone())

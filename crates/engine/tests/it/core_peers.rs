@@ -116,7 +116,9 @@ fn other_content_is_left_to_the_replica_once_its_copy_stands() {
     there.register("a", "orders", "10.0.0.1:80 weight 5");
     both_pass(&mut here, &mut there, LET_GO_AFTER * 2);
     assert_eq!(held(&here), 3, "nobody has seen the other copy");
-    let copies = there.registry("b").copies(&"a-b".into(), &service("orders"));
+    let copies = there
+        .registry("b")
+        .copies(&"a-b".into(), &service("orders"));
     let newer = copies.into_iter().find(|i| i.weight.get() == 5.0);
     // The target is still seen.
     here.let_go(Kind::Push);

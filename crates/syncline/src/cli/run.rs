@@ -9,7 +9,9 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::route::Route;
 use super::{Context, Exit, log};
+use crate::config::Config;
 use crate::daemon::{Daemon, Options};
+use crate::output::Palette;
 use crate::output::number::plural;
 use crate::output::progress::Progress;
 use crate::output::time::spoken;
@@ -21,7 +23,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 ///
 /// SIGTERM and Ctrl-C end it in good order: writes under way are finished and
 /// registrations stay as far as their hold can keep them. A second one ends it
-/// at once.
+/// at once. SIGHUP reads the configuration again: what is as it was keeps its
+/// connections, and what is gone is withdrawn through the guard.
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -46,6 +49,7 @@ impl RunArgs {
     /// # Errors
     /// When the configuration is wrong, the state folder is taken, or a port is.
     pub async fn run(self, context: &Context) -> anyhow::Result<Exit> {
+        let route = self.route.clone();
         let (config, links) = self.route.config(context)?;
         log::start(context.global.verbose, Some(&config.log), &context.env());
         let options = Options {
@@ -58,20 +62,25 @@ impl RunArgs {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut hangup = signal(SignalKind::hangup())?;
-        let daemon = match self.takeover {
+        let mut daemon = match self.takeover {
             true => Daemon::take_over(&config, options).await?,
             false => Daemon::start(&config, options).await?,
         };
-        let watching = tokio::spawn(tell_progress(daemon.handle()));
+        let mut watching = tokio::spawn(tell_progress(daemon.handle()));
         loop {
             tokio::select! {
                 _ = terminate.recv() => break,
                 _ = interrupt.recv() => break,
                 () = daemon.taken_over() => break,
-                // A terminal that closed, or a reload that this version lacks.
-                _ = hangup.recv() => tracing::warn!(
-                    "SIGHUP changes nothing; restart to read the configuration again"
-                ),
+                _ = hangup.recv() => {
+                    let Some(config) = another(&route, context, &daemon).await else {
+                        continue;
+                    };
+                    watching.abort();
+                    daemon = daemon.reload(&config).await?;
+                    tracing::info!("the configuration was read again");
+                    watching = tokio::spawn(tell_progress(daemon.handle()));
+                }
             }
         }
         watching.abort();
@@ -82,6 +91,29 @@ impl RunArgs {
             _ = interrupt.recv() => Ok(Exit::Failure),
         }
     }
+}
+
+/// Reads the configuration again, and prepares the daemon for it. `None` where
+/// it cannot be taken: the daemon goes on with the one that it has.
+async fn another(route: &Route, context: &Context, daemon: &Daemon) -> Option<Config> {
+    if route.from.is_some() {
+        tracing::warn!("SIGHUP changes nothing: no configuration was read");
+        return None;
+    }
+    let prepared = async {
+        let (config, _) = route.clone().config(context)?;
+        daemon.prepare(&config).await?;
+        anyhow::Ok(config)
+    };
+    let refused = |error: &anyhow::Error| {
+        let (why, _) = super::report(error, Palette::PLAIN);
+        tracing::error!("the configuration is not taken, and nothing changes");
+        let lines = why.iter().flat_map(|why| why.lines());
+        for line in lines.filter(|line| !line.trim().is_empty()) {
+            tracing::error!("{line}");
+        }
+    };
+    prepared.await.inspect_err(refused).ok()
 }
 
 /// Shows how the first sync goes: a bar for each link while a terminal looks,

@@ -16,8 +16,8 @@ use syncline_model::{EndpointName, LinkName};
 use thiserror::Error;
 
 use super::connectors::{self, Surroundings};
+use super::given::Given;
 use super::peers;
-use super::takeover::TakenOver;
 use super::{Options, ServedRegistry};
 use crate::config::{Config, Endpoint, Faults, Health, Link, Mode};
 
@@ -82,7 +82,7 @@ pub(super) fn assemble(
     install: &Install,
     options: &Options,
     registries: &[ServedRegistry],
-    taken: &TakenOver,
+    given: &Given,
     retired: &[Retired],
 ) -> Result<EngineSpec, AssembleError> {
     for name in &options.links {
@@ -93,7 +93,7 @@ pub(super) fn assemble(
     let assembler = Assembler {
         config,
         signer: Signer::new(install.id.clone(), install.key.bytes())?,
-        taken,
+        given,
         around: Surroundings {
             registries,
             replicas: usize::from(config.install.replicas),
@@ -115,13 +115,14 @@ pub(super) fn assemble(
         links,
         mode: options.mode,
         peers: peers::settings(config),
+        paused: Vec::new(),
     })
 }
 
 struct Assembler<'a> {
     config: &'a Config,
     signer: Signer,
-    taken: &'a TakenOver,
+    given: &'a Given,
     around: Surroundings<'a>,
 }
 
@@ -142,8 +143,8 @@ impl Assembler<'_> {
         }
         let target_is_read = self.read(link, &link.to, sources)?;
         let made = || connectors::sink(&link.to, to, &link.name, &self.around);
-        let taken = self.taken.target(&link.name);
-        let sink = taken
+        let given = self.given.target(&link.name);
+        let sink = given
             .or_else(made)
             .ok_or_else(|| wrong_role(link, &link.to, "write", to))?;
         let faulty = |source| AssembleError::Setting {
@@ -228,7 +229,9 @@ impl Assembler<'_> {
         if sources.contains_key(name) {
             return Ok(true);
         }
-        let source = connectors::source(name, self.endpoint(link, name)?, &self.around);
+        let endpoint = self.endpoint(link, name)?;
+        let made = || connectors::source(name, endpoint, &self.around);
+        let source = self.given.source(name).or_else(made);
         Ok(source
             .map(|source| sources.insert(name.clone(), source))
             .is_some())

@@ -6,8 +6,10 @@
 
 mod assemble;
 mod connectors;
+mod given;
 mod peers;
 mod reach;
+mod reload;
 mod takeover;
 
 use std::net::SocketAddr;
@@ -25,8 +27,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use assemble::AssembleError;
+use given::Given;
 pub use reach::{Reached, ReachedSource, reach};
-use takeover::TakenOver;
+pub use reload::ReloadError;
 pub use takeover::TakeoverError;
 
 use crate::config::{Config, is_name};
@@ -54,6 +57,10 @@ pub struct Options {
 /// A running configuration.
 pub struct Daemon {
     engine: Engine,
+    config: Config,
+    options: Options,
+    install: Install,
+    given: Given,
     registries: Vec<ServedRegistry>,
     taken_over: CancellationToken,
     cancel: CancellationToken,
@@ -99,6 +106,9 @@ pub enum DaemonError {
     /// What earlier runs remembered could not be read.
     #[error("read what earlier runs remembered")]
     Remembered(#[source] StoreError),
+    /// The engine before this one did not end.
+    #[error("end what ran with the configuration before")]
+    NotLeft,
     /// An embedded registry could not be served.
     #[error("serve the embedded registry `{endpoint}`")]
     Serve {
@@ -131,7 +141,7 @@ impl Daemon {
     }
 
     async fn start_after(
-        taken: Option<TakenOver>,
+        taken: Option<Given>,
         config: &Config,
         options: Options,
     ) -> Result<Self, DaemonError> {
@@ -155,6 +165,7 @@ impl Daemon {
             None => Vec::new(),
         };
         let spec = assemble::assemble(config, &install, &options, &registries, &taken, &retired)?;
+        let given = Given::of(&spec);
         let engine = Engine::start(spec, state)
             .await
             .map_err(DaemonError::Remembered)?;
@@ -165,6 +176,10 @@ impl Daemon {
         }
         Ok(Self {
             engine,
+            config: config.clone(),
+            options,
+            install,
+            given,
             registries,
             taken_over,
             cancel,

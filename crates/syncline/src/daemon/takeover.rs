@@ -5,7 +5,6 @@
 //! stands is the other told to end; until then it goes on by itself should we
 //! die. What lives by beats, by the target or in a file needs no overlap.
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -13,7 +12,7 @@ use std::time::Duration;
 
 use syncline_admin::takeover::LEASE;
 use syncline_admin::{ControlClient, ControlError};
-use syncline_contract::{Class, Ending, Failure, Hold, Target, Write};
+use syncline_contract::{Class, Failure, Hold, Target, Write};
 use syncline_engine::core::Holding;
 use syncline_engine::store::StoreError;
 use syncline_engine::{Sink, State, StateError};
@@ -25,6 +24,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
 use super::connectors::{self, Surroundings};
+use super::given::Given;
 use super::{DaemonError, Options};
 use crate::config::{Config, Endpoint};
 
@@ -45,12 +45,6 @@ const FREE_WITHIN: Duration = Duration::from_secs(10);
 /// How often it is looked whether it has.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
-/// What was taken over: the targets that hold it, by their links.
-#[derive(Default)]
-pub(super) struct TakenOver {
-    targets: BTreeMap<LinkName, Arc<dyn Target>>,
-}
-
 /// A daemon could not be taken over from; it goes on.
 #[derive(Debug, Error)]
 pub enum TakeoverError {
@@ -70,26 +64,12 @@ pub enum TakeoverError {
     },
 }
 
-impl TakenOver {
-    /// The target that already holds what a link gave.
-    pub(super) fn target(&self, link: &LinkName) -> Option<Sink> {
-        let target = self.targets.get(link)?;
-        Some(Sink::Target(Arc::clone(target)))
-    }
-
-    async fn give_up(&self) {
-        for target in self.targets.values() {
-            target.close(Ending::Stop).await;
-        }
-    }
-}
-
 /// Registers all that the running daemon holds by connection, and makes it end.
 /// `None` where none runs.
 pub(super) async fn take_over(
     config: &Config,
     options: &Options,
-) -> Result<Option<TakenOver>, TakeoverError> {
+) -> Result<Option<Given>, TakeoverError> {
     let socket = super::socket(config, options).ok_or(TakeoverError::NoState)?;
     let daemon = ControlClient::at(&socket);
     let holdings = match daemon.begin_takeover().await {
@@ -100,13 +80,13 @@ pub(super) async fn take_over(
         }
         Err(error) => return Err(TakeoverError::Ask(error)),
     };
-    let mut taken = TakenOver::default();
+    let mut taken = Given::default();
     let registered = tokio::select! {
-        registered = taken.register(config, options, holdings) => registered,
+        registered = register_all(&mut taken, config, options, holdings) => registered,
         error = keep_still(&daemon) => Err(TakeoverError::Ask(error)),
     };
     if let Err(error) = registered {
-        taken.give_up().await;
+        taken.close().await;
         // It goes on by itself soon after where it cannot be told.
         daemon.abort_takeover().await.ok();
         return Err(error);
@@ -115,7 +95,7 @@ pub(super) async fn take_over(
         // One that has died meanwhile needs no end.
         Ok(_) | Err(ControlError::NotRunning { .. }) => Ok(Some(taken)),
         Err(error) => {
-            taken.give_up().await;
+            taken.close().await;
             Err(TakeoverError::Ask(error))
         }
     }
@@ -131,46 +111,44 @@ async fn keep_still(daemon: &ControlClient) -> ControlError {
     }
 }
 
-impl TakenOver {
-    async fn register(
-        &mut self,
-        config: &Config,
-        options: &Options,
-        holdings: Vec<Holding>,
-    ) -> Result<(), TakeoverError> {
-        let mut services = 0;
-        for link in config.links.iter().filter(|link| options.runs(&link.name)) {
-            let Some(endpoint @ Endpoint::Nacos(_)) = config.endpoints.get(&link.to) else {
-                continue;
-            };
-            let around = Surroundings {
-                registries: &[],
-                replicas: usize::from(config.install.replicas),
-            };
-            let sink = connectors::sink(&link.to, endpoint, &link.name, &around);
-            let Some(Sink::Target(target)) = sink else {
-                continue;
-            };
-            let is_its = |h: &&Holding| h.link == link.name && h.to == link.to;
-            let its: Vec<Holding> = holdings.iter().filter(is_its).cloned().collect();
-            let failed = |source| TakeoverError::Register {
-                link: link.name.clone(),
-                source,
-            };
-            let report = target.describe().await.map_err(failed)?;
-            if report.hold != Hold::Connection {
-                continue;
-            }
-            services += its.len();
-            self.targets.insert(link.name.clone(), Arc::clone(&target));
-            register(&target, its).await.map_err(failed)?;
+async fn register_all(
+    taken: &mut Given,
+    config: &Config,
+    options: &Options,
+    holdings: Vec<Holding>,
+) -> Result<(), TakeoverError> {
+    let mut services = 0;
+    for link in config.links.iter().filter(|link| options.runs(&link.name)) {
+        let Some(endpoint @ Endpoint::Nacos(_)) = config.endpoints.get(&link.to) else {
+            continue;
+        };
+        let around = Surroundings {
+            registries: &[],
+            replicas: usize::from(config.install.replicas),
+        };
+        let sink = connectors::sink(&link.to, endpoint, &link.name, &around);
+        let Some(Sink::Target(target)) = sink else {
+            continue;
+        };
+        let is_its = |h: &&Holding| h.link == link.name && h.to == link.to;
+        let its: Vec<Holding> = holdings.iter().filter(is_its).cloned().collect();
+        let failed = |source| TakeoverError::Register {
+            link: link.name.clone(),
+            source,
+        };
+        let report = target.describe().await.map_err(failed)?;
+        if report.hold != Hold::Connection {
+            continue;
         }
-        tracing::info!(services, "holds all that the running daemon holds");
-        if services > 0 {
-            sleep(SETTLE).await;
-        }
-        Ok(())
+        services += its.len();
+        taken.hold(link.name.clone(), Arc::clone(&target));
+        register(&target, its).await.map_err(failed)?;
     }
+    tracing::info!(services, "holds all that the running daemon holds");
+    if services > 0 {
+        sleep(SETTLE).await;
+    }
+    Ok(())
 }
 
 async fn register(target: &Arc<dyn Target>, holdings: Vec<Holding>) -> Result<(), Failure> {
