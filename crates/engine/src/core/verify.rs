@@ -2,6 +2,8 @@
 //! side, and why they differ. It decides nothing of its own: what would be
 //! written is asked of the same plan and the same guard as everywhere else.
 
+mod strays;
+
 use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
@@ -205,6 +207,12 @@ impl Core {
             let decision = self.decided(now, link, service, &mut guard);
             self.compare(&sides, decision.as_ref(), &mut found);
         }
+        let told: BTreeSet<(ServiceKey, InstanceKey)> = (found.differences.iter())
+            .map(|it| (it.service.clone(), it.instance.clone()))
+            .collect();
+        let strays = target.into_iter().flat_map(|t| self.strays(link, t));
+        let new = strays.filter(|it| !told.contains(&(it.service.clone(), it.instance.clone())));
+        found.differences.extend(new);
         found
     }
 
@@ -291,7 +299,6 @@ impl Core {
             }
         }
         match (ledger, target) {
-            (None, Some(_)) if source.is_none() => return Why::Stray,
             (Some(_), None) => return Why::Lost,
             (Some(_), Some(_)) if sides.drifted(ledger, target) => return Why::Drift,
             _ => {}
@@ -317,13 +324,11 @@ struct Sides<'a> {
 }
 
 impl Sides<'_> {
-    /// Every instance that one of the sides has of ours, once.
+    /// Every instance that the source or the ledger has, once.
     fn keys(&self) -> Vec<InstanceKey> {
         let identity = self.link.identity();
-        let shown = self.target.iter().flat_map(|set| set.instances());
-        let ours = shown.filter(|shown| self.link.is_marked_as_ours(self.service, shown));
         let known = self.source.instances().iter();
-        let known = known.chain(self.state.held.instances()).chain(ours);
+        let known = known.chain(self.state.held.instances());
         let mut seen = BTreeSet::new();
         let new = |key: &&InstanceKey| {
             let cluster = match identity {

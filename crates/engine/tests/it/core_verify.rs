@@ -35,6 +35,19 @@ fn what_is_in_step_is_the_same_on_all_sides() {
 }
 
 #[test]
+fn links_that_make_up_one_service_are_no_strays_to_each_other() {
+    let mut world = world([link("a", "c"), link("b", "c")]);
+    world.register("a", "orders", "10.0.0.1:80");
+    world.register("b", "orders", "10.0.0.2:80");
+    world.start();
+    world.pass(seconds(600));
+    assert_eq!(world.shown("c", "orders").len(), 2);
+    for found in world.verify() {
+        assert_eq!((found.same, found.differences.len()), (1, 0), "{found:?}");
+    }
+}
+
+#[test]
 fn what_waits_for_an_operator_says_for_which() {
     let mut world = in_step();
     let link: syncline_model::LinkName = "a-b".into();

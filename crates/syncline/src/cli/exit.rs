@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use crate::config::ConfigError;
 use crate::output::Palette;
-use crate::output::safe::safe;
+use crate::output::safe::{self, safe};
 
 /// What a command's exit code says.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -37,8 +37,7 @@ impl From<Exit> for ExitCode {
 #[error("{0}")]
 pub struct Usage(pub String);
 
-/// A failure, and what to do about it. The hint may have lines of its own: what
-/// others said is to be safe in it.
+/// A failure, and what to do about it. The hint may have lines of its own.
 #[derive(Debug)]
 pub struct Hinted {
     hint: String,
@@ -73,7 +72,8 @@ pub fn report(error: &anyhow::Error, palette: Palette) -> (Option<String>, Exit)
     let (text, exit) = if let Some(config) = find::<ConfigError>(error) {
         (config.render(palette), Exit::Usage)
     } else if let Some(hinted) = find::<Hinted>(error) {
-        (format!("{}\n  {}", said(error), hinted.hint), Exit::Failure)
+        let hint = safe::lines(&hinted.hint);
+        (format!("{}\n  {hint}", said(error)), Exit::Failure)
     } else if find::<Usage>(error).is_some() {
         (said(error), Exit::Usage)
     } else {

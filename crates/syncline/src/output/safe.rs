@@ -30,7 +30,7 @@ pub fn safe(text: &str) -> Cow<'_, str> {
 
 /// Text of ours in which only line ends and our own colours do something. A
 /// second line of defence: what is put into it is [`safe`] already.
-pub(super) fn lines(text: &str) -> Cow<'_, str> {
+pub(crate) fn lines(text: &str) -> Cow<'_, str> {
     escaped(text, |rest| match rest.starts_with('\n') {
         true => 1,
         false => palette::sequence(rest),

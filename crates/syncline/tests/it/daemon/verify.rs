@@ -109,6 +109,45 @@ links:
     Ok(())
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_copy_that_nobody_remembers_is_told() -> anyhow::Result<()> {
+    let (source, target) = (Embedded::serve().await?, Embedded::serve().await?);
+    let orders = Service::plain("orders");
+    let mut application = Application::at(source.nacos).await?;
+    application.put_all(&orders, &instances(3)).await?;
+    let mut daemon = Setup::new()?.run(&format!(
+        "endpoints:
+  near: {{ kind: nacos, {} }}
+  far: {{ kind: nacos, {}, hold: persistent }}
+links:
+  - {{ name: l, from: near, to: far }}
+",
+        source.nacos.servers(),
+        target.nacos.servers()
+    ))?;
+    daemon.in_step().await?;
+    daemon.stop().await?;
+    // The ledger is lost, and only who we are is known.
+    for file in std::fs::read_dir(daemon.state())? {
+        let file = file?.path();
+        if file.extension().is_some_and(|kind| kind == "redb") {
+            std::fs::remove_file(file)?;
+        }
+    }
+    application.put_all(&orders, &instances(2)).await?;
+    daemon.restart()?;
+    daemon.in_step().await?;
+    let stray = ("10.0.0.3:80".to_owned(), "stray".to_owned());
+    assert_eq!(whys(&daemon).await?, [stray]);
+    let (code, text) = verify(&daemon, &[]).await?;
+    assert_eq!(code, Some(4), "{text}");
+    assert!(
+        text.contains("bears our mark, and the ledger does not know it"),
+        "{text}"
+    );
+    Ok(())
+}
+
 /// As the console does: the metadata of the instance, and so our mark, stays.
 async fn operator_weighs(at: Nacos, service: &Service, it: &Instance) -> anyhow::Result<()> {
     let (ip, port) = it.ip_and_port();
