@@ -181,7 +181,12 @@ impl Driver {
             Control::Look(look) => look(&self.core, now),
             Control::Tell(event, done) => {
                 self.step(event);
-                done.send(()).ok();
+                match &mut self.storing {
+                    Some(storing) => storing.acknowledge(done),
+                    None => {
+                        done.send(()).ok();
+                    }
+                }
             }
             Control::Stop(_) | Control::Leave => {}
         }

@@ -45,6 +45,8 @@ pub(super) struct Storing {
     awaited: Vec<(LinkName, ServiceKey)>,
     /// Whether an operator's word is among it, which is not to be forgotten.
     urgent: bool,
+    /// Operators who are told that it was done once it is on disk.
+    told: Vec<oneshot::Sender<()>>,
     /// Whether the store was damaged and what it had is being learned again.
     rebuilding: bool,
 }
@@ -66,6 +68,7 @@ impl Storing {
             entries: vec![JournalEntry::new(wall_ms(), Kind::Started)],
             awaited: Vec::new(),
             urgent: false,
+            told: Vec::new(),
         }
     }
 
@@ -178,6 +181,18 @@ impl Storing {
         self.entries.push(entry(line));
     }
 
+    /// Tells an operator that what they said was done, once whatever it put on
+    /// disk is there.
+    pub(super) fn acknowledge(&mut self, done: oneshot::Sender<()>) {
+        if self.ops.is_empty() {
+            // Whoever asked may have gone away, which is nobody's loss.
+            done.send(()).ok();
+            return;
+        }
+        self.urgent = true;
+        self.told.push(done);
+    }
+
     /// Hands over what was gathered. What has to be on disk before a write is
     /// answered by [`Event::Stored`].
     pub(super) async fn flush(&mut self) {
@@ -194,18 +209,29 @@ impl Storing {
                 false => Durability::Grouped,
             },
         };
+        let told = std::mem::take(&mut self.told);
+        let events = self.events.clone();
         match self.writer.submit(batch).await {
-            Ok(answer) if awaited.is_empty() => {
-                self.tasks.spawn(log_failure(answer));
-            }
             Ok(answer) => {
-                let events = self.events.clone();
                 self.tasks.spawn(async move {
-                    let result = answer.await.unwrap_or(Err(StoreError::Closed));
-                    report(&events, awaited, result).await;
+                    let answered = answer.await;
+                    tell_done(told);
+                    match (answered, awaited.is_empty()) {
+                        (Ok(Err(error)), true) => {
+                            tracing::warn!("{}", crate::store::chain(&error));
+                        }
+                        (_, true) => {}
+                        (answered, false) => {
+                            let result = answered.unwrap_or(Err(StoreError::Closed));
+                            report(&events, awaited, result).await;
+                        }
+                    }
                 });
             }
-            Err(error) => report(&self.events.clone(), awaited, Err(error)).await,
+            Err(error) => {
+                tell_done(told);
+                report(&events, awaited, Err(error)).await;
+            }
         }
     }
 }
@@ -251,9 +277,10 @@ pub(super) async fn watch_health(
     }
 }
 
-async fn log_failure(answer: oneshot::Receiver<Result<(), StoreError>>) {
-    if let Ok(Err(error)) = answer.await {
-        tracing::warn!("{}", crate::store::chain(&error));
+/// A word that could not be put on disk holds as long as we run.
+fn tell_done(told: Vec<oneshot::Sender<()>>) {
+    for done in told {
+        done.send(()).ok();
     }
 }
 

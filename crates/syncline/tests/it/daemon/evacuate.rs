@@ -135,6 +135,29 @@ links:
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_said_to_be_done_outlives_a_kill_at_that_moment() -> anyhow::Result<()> {
+    let source = Embedded::serve().await?;
+    let orders = Service::plain("orders");
+    let mut application = Application::at(source.nacos).await?;
+    application.put_all(&orders, &instances(2)).await?;
+    let (mut daemon, file) = feed::start(&source.nacos.servers(), "")?;
+    daemon.in_step().await?;
+    for (command, stand) in [
+        ("evacuate", out_of_use(&instances(2))),
+        ("restore", instances(2)),
+    ] {
+        says(&daemon, &[command, "to-file", "--yes"], 0).await?;
+        daemon.kill().await?;
+        daemon.restart()?;
+        daemon.in_step().await?;
+        file.sees_exactly(&orders, &stand).await?;
+        let evacuated = daemon.status().await?.evacuated;
+        assert_eq!(evacuated.len(), usize::from(command == "evacuate"));
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_cluster_or_one_origin_is_evacuated_on_every_link() -> anyhow::Result<()> {
     let (near, far) = (Embedded::serve().await?, Embedded::serve().await?);
     let orders = Service::plain("orders");
