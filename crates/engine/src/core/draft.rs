@@ -351,7 +351,8 @@ impl Core {
             left_out.extend(desired.findings);
             views.push(desired.view);
             seen_at = Some(seen_at.map_or(known.seen_at, |at| known.seen_at.min(at)));
-            unproved.extend(known.is_unproved().then(|| source.clone()));
+            let unread = reader.is_warm_but_for_a_read(source) && !known.is_being_read();
+            unproved.extend((known.is_unproved() || unread).then(|| source.clone()));
         }
         let (view, collisions) = rules.merge(View::together(views)?, link.identity());
         left_out.extend(collisions);

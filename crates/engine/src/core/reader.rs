@@ -62,6 +62,8 @@ pub(super) struct Known {
     /// Where something stands that the last look did not show, and that is not
     /// proved gone.
     unshown: Vec<InstanceKey>,
+    /// Whether a complete read of it has ended since the start.
+    was_read: bool,
     /// Whether no push changed it since it was last read or listed, so that what
     /// it does not show is gone.
     confirmed: bool,
@@ -111,6 +113,7 @@ impl Known {
             rejected: Vec::new(),
             seen_at: None,
             unshown: Vec::new(),
+            was_read: false,
             confirmed: true,
             round: 0,
             fresh: 0,
@@ -253,10 +256,20 @@ impl Reader {
         lately(self.complete_at) || self.services.get(service).is_some_and(tells)
     }
 
-    /// Whether the area of a service has been listed since the start. Before that
-    /// the least part of what went may be all that was seen of it.
+    /// Whether enough was seen since the start for a service to lose something:
+    /// its area was listed whole, or as far as we may, and then it was read.
     pub(super) fn is_warm(&self, service: &ServiceKey) -> bool {
-        self.listed || self.warm.iter().any(|area| area.holds(service))
+        let was_read = || self.services.get(service).is_some_and(|k| k.was_read);
+        self.complete_at.is_some()
+            || self
+                .warm
+                .iter()
+                .any(|area| area.holds(service) && (area.coverage.doubt().is_none() || was_read()))
+    }
+
+    /// Whether only a read of a service is missing for it to be warm.
+    pub(super) fn is_warm_but_for_a_read(&self, service: &ServiceKey) -> bool {
+        !self.is_warm(service) && self.warm.iter().any(|area| area.holds(service))
     }
 
     /// Why the last list could not be read, where a part of it could not.
@@ -404,6 +417,7 @@ impl Reader {
         let mut looked = match view.complete() {
             Some((truth, seen)) => {
                 known.failures = 0;
+                known.was_read = true;
                 known.seen_at = Some(now);
                 let seen = with_rejected(&known.last, seen, &known.rejected);
                 let set = replace(&known.last, &seen);
@@ -423,7 +437,11 @@ impl Reader {
                     ..Looked::default()
                 }
             }
-            None => Self::doubt(known, view),
+            None => {
+                let last = Arc::clone(&known.last);
+                let set = |set: &Arc<_>| overtaken(Arc::clone(set), meanwhile.as_ref(), &last).0;
+                Self::doubt(known, view.map(set))
+            }
         };
         if let Some(purpose) = again {
             looked.read = known.want_read(purpose);
@@ -531,6 +549,10 @@ impl Reader {
 
     fn doubt(known: &mut Known, view: View) -> Looked {
         known.failures = known.failures.saturating_add(1);
+        if let Some(seen) = view.seen() {
+            // What it shows counts, and is not to be forgotten with the doubt.
+            known.last = merge(&known.last, seen, Truth::Raw).set;
+        }
         known.view = view;
         Looked {
             // Links have to know that nothing may be removed for now, which
@@ -589,8 +611,10 @@ impl Reader {
     fn warm_up(&mut self, areas: &[Area]) {
         for area in areas.iter().filter(|area| !failed(area)) {
             let same = |w: &Area| w.namespace == area.namespace && w.group == area.group;
-            if !self.warm.iter().any(same) {
-                self.warm.push(area.clone());
+            match self.warm.iter_mut().find(|warm| same(warm)) {
+                Some(warm) if area.coverage.doubt().is_none() => *warm = area.clone(),
+                Some(_) => {}
+                None => self.warm.push(area.clone()),
             }
         }
     }

@@ -261,3 +261,16 @@ fn what_was_to_be_changed_when_we_died_is_no_native() {
     );
     assert_eq!(world.shown("b", "orders"), ["10.0.0.1:80 weight 7"]);
 }
+
+#[test]
+fn what_may_be_listed_in_part_alone_is_read_before_anything_is_removed() {
+    let mut world = killed(Hold::Persistent, 600);
+    world.deregister("a", "orders", "10.0.0.2:80");
+    world.registry("a").lists = Answer::Partial;
+    world.withhold(Kind::Read);
+    world.start();
+    world.pass(seconds(60));
+    assert_eq!(world.shown("b", "orders").len(), 2);
+    world.let_go(Kind::Read);
+    assert_eq!(world.shown("b", "orders"), ["10.0.0.1:80"]);
+}

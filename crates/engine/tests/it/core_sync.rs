@@ -1,9 +1,11 @@
 //! One link: what comes, changes and goes.
 
-use syncline_contract::{Hold, Observation};
+use syncline_contract::{Hold, Listed, Observation, Rejected};
+use syncline_engine::core::Event;
 use syncline_model::plan::RemovalPolicy;
+use syncline_model::{ServiceSet, Truth, View};
 
-use crate::core_world::{Answer, Fate, Kind, link, seconds, service, world};
+use crate::core_world::{Answer, Fate, Kind, instance, link, seconds, service, world};
 
 #[test]
 fn a_first_list_is_copied_whole() {
@@ -450,4 +452,33 @@ fn what_a_timed_link_planned_anew_is_brought_to_an_end() {
     world.let_go(Kind::Store);
     world.pass(seconds(10));
     assert_eq!(world.shown("b", "orders"), ["10.0.0.1:80", "10.0.0.3:80"]);
+}
+
+#[test]
+fn what_a_doubtful_look_showed_is_not_forgotten_with_the_doubt() {
+    let mut world = world([link("a", "b")]);
+    world.register("a", "orders", "10.0.0.1:80");
+    world.start();
+    let shown = ServiceSet::new(vec![instance("10.0.0.1:80 weight 3")]);
+    world.tell(Event::Read {
+        endpoint: "a".into(),
+        service: service("orders"),
+        view: View::Suspect(shown.into(), "members disagree".into()),
+        rejected: Vec::new(),
+    });
+    world.describe("a-b");
+    assert_eq!(world.shown("b", "orders"), ["10.0.0.1:80 weight 3"]);
+    // A list that cannot make sense of it says nothing of it.
+    let nonsense = Rejected {
+        what: "10.0.0.1:80".to_owned(),
+        why: "its metadata is no text".to_owned(),
+    };
+    let listed = Listed {
+        service: service("orders"),
+        view: View::Complete(Truth::Raw, ServiceSet::empty()),
+        rejected: vec![nonsense],
+    };
+    let endpoint = "a".into();
+    world.tell(Event::Listed { endpoint, listed });
+    assert_eq!(world.shown("b", "orders"), ["10.0.0.1:80 weight 3"]);
 }
