@@ -56,9 +56,10 @@ impl Disk {
     }
 
     /// What a process that dies now leaves behind.
-    pub(crate) fn crash(&mut self, forgets: bool) -> &Image {
+    pub(crate) fn crash(&mut self, forgets: bool, now: Moment) -> &Image {
         let unsynced = std::mem::take(&mut self.unsynced);
-        for (at, persist) in unsynced.into_iter().filter(|_| !forgets) {
+        let is_kept = |at: Moment| !forgets || now.since(at) >= SYNC_WITHIN;
+        for (at, persist) in unsynced.into_iter().filter(|(at, _)| is_kept(*at)) {
             self.synced.take(persist, at);
         }
         &self.synced

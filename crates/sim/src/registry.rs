@@ -183,6 +183,12 @@ impl Registry {
         shown.unwrap_or_else(Shown::nothing)
     }
 
+    /// Who stands there of a service, as far as anybody can make sense of it.
+    pub(crate) fn sense(&self, service: &ServiceKey) -> Sight {
+        let shown = self.shown(service);
+        self.sensible(service, shown).0.sight
+    }
+
     fn changed(&mut self, service: &ServiceKey, now: Moment) {
         let mut sight = Vec::new();
         let mut instances = Vec::new();

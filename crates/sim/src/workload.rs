@@ -293,6 +293,8 @@ impl Drawing<'_> {
             return;
         };
         let (mut instance, (registry, service)) = (known.clone(), place);
+        self.revisions += 1;
+        instance.metadata = instance.metadata.with("rev", self.revisions.to_string());
         instance.key.cluster = match key.cluster.as_str() {
             "east" => "DEFAULT".into(),
             _ => "east".into(),

@@ -6,6 +6,7 @@
 
 mod deliver;
 mod happen;
+mod land;
 mod perform;
 mod rest;
 
@@ -27,7 +28,7 @@ use crate::oracle::naive;
 use crate::oracle::proof::Proofs;
 use crate::oracle::writes::Writes;
 use crate::oracle::{Oracle, Violation};
-use crate::registry::{Copies, Registry, Sight};
+use crate::registry::{Registry, Sight};
 use crate::setup::Setup;
 use crate::tally::Tally;
 use crate::workload::BEGINNING;
@@ -122,6 +123,8 @@ struct Watch {
     approved: BTreeMap<usize, Moment>,
     /// What each link gave, so that it can be put there again.
     accepted: BTreeMap<(usize, ServiceKey), Arc<ServiceSet>>,
+    /// Whether the store ever took nothing.
+    disk_failed: bool,
     /// Registries that told everybody that they are empty.
     lied: BTreeSet<usize>,
     /// Where a target lost a part of what a link gave it.
@@ -157,8 +160,9 @@ enum Item {
         endpoint: usize,
         service: ServiceKey,
         sight: Sight,
-        /// What was there in truth, where it is of a list.
-        truth: Option<Sight>,
+        /// Where it is of a list, what was there in truth, and what of it makes
+        /// sense.
+        truth: Option<(Sight, Sight)>,
     },
     /// A push is about to leave its registry.
     Push {

@@ -46,12 +46,19 @@ impl Proofs {
         }
     }
 
-    /// A list that is whole as far as this service goes was answered; these were
-    /// there then.
-    pub(crate) fn listed(&mut self, endpoint: usize, service: &ServiceKey, sight: &Sight) {
+    /// A list told of a service; these were there when it was answered, and of
+    /// these it could make sense.
+    pub(crate) fn listed(
+        &mut self,
+        endpoint: usize,
+        service: &ServiceKey,
+        (there, sensible): &(Sight, Sight),
+    ) {
         let proof = self.place(endpoint, service);
-        proof.present = proof.listing.clone();
-        proof.present.extend(sight.iter().cloned());
+        let listing = std::mem::take(&mut proof.listing);
+        let stands = |at: &(InstanceKey, u8)| listing.contains(at) || there.contains(at);
+        proof.present.retain(stands);
+        proof.present.extend(sensible.iter().cloned());
     }
 
     /// A list or a push showed these.

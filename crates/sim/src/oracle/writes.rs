@@ -101,6 +101,11 @@ impl Writes {
         })
     }
 
+    /// The process died, and what is on disk is older than what was written.
+    pub(crate) fn forget_order(&mut self) {
+        self.revisions.clear();
+    }
+
     /// A write of what stands natively at the link's source landed; what is
     /// wrong with it.
     pub(crate) fn lands(

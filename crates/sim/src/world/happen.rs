@@ -88,7 +88,10 @@ impl World<'_> {
         *lasting = until.max(*lasting);
         self.queue_at(until, Item::Heals { registry, fault });
         match fault {
-            Fault::DiskFails => self.disk.fails = true,
+            Fault::DiskFails => {
+                self.disk.fails = true;
+                self.watch.disk_failed = true;
+            }
             Fault::Amnesia => self.note_emptiness_of_all(registry),
             Fault::Down => self.observe(registry, Observation::Down("connection refused".into())),
             _ => {}
@@ -212,6 +215,7 @@ impl World<'_> {
         let links = 0..self.setup.links.len();
         let copies = links.flat_map(|by| source.copies(service, by));
         let carried = copies.filter(|c| c.visited & not_carried == 0 && c.instance.in_use());
+        let carried = carried.filter(|c| !target.is_native_at(service, &c.instance.key));
         natives + carried.count()
     }
 }
@@ -233,7 +237,10 @@ impl World<'_> {
         self.watch.proofs = Proofs::default();
         self.watch.audit = Default::default();
         let forgets = self.process_faults.contains_key(&Fault::DiskForgets);
-        self.disk.crash(forgets);
+        if forgets || self.watch.disk_failed {
+            self.watch.writes.forget_order();
+        }
+        self.disk.crash(forgets, self.now);
         // What was on its way to a target arrives or not.
         let chance = &mut self.chances.process;
         self.queue.retain(|_, queued| match queued.item {
@@ -269,7 +276,7 @@ impl World<'_> {
             return;
         }
         self.tell(|| "the process starts".to_owned());
-        let image = self.disk.crash(false).clone();
+        let image = self.disk.crash(false, self.now).clone();
         for ((endpoint, service), set) in image.cache {
             self.step(Event::Remembered {
                 endpoint,

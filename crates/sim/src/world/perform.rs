@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use syncline_contract::{Hold, Write};
-use syncline_engine::core::{Effect, Event, Happening, Persist, WriteError};
+use syncline_contract::Write;
+use syncline_engine::core::{Effect, Event, Happening, Persist};
 use syncline_model::plan::{Change, Removal};
 use syncline_model::{EndpointName, InstanceKey, LinkName, ServiceKey, ServiceSet};
 
@@ -14,7 +14,7 @@ use crate::oracle::Oracle;
 use crate::oracle::guard::Use;
 
 /// How long an approval lets losses of its link through.
-const APPROVED_FOR: Duration = Duration::from_secs(600);
+pub(super) const APPROVED_FOR: Duration = Duration::from_secs(600);
 
 impl World<'_> {
     pub(super) fn perform(&mut self, effect: Effect) {
@@ -86,7 +86,8 @@ impl World<'_> {
         for (listed, sight) in list.services {
             let Some(at) = waits.next() else { break };
             let (endpoint, service) = (endpoint.clone(), listed.service.clone());
-            let truth = Some(self.registries[place].shown(&service).sight);
+            let registry = &self.registries[place];
+            let truth = Some((registry.shown(&service).sight, registry.sense(&service)));
             let event = Event::Listed { endpoint, listed };
             let look = Item::Look {
                 event,
@@ -99,7 +100,7 @@ impl World<'_> {
         }
         let services = self.setup.services.iter();
         let truth = services.map(|service| {
-            let sight = self.registries[place].shown(service).sight;
+            let sight = self.registries[place].sense(service);
             (service.clone(), sight)
         });
         let ends = Item::ListEnds {
@@ -307,7 +308,10 @@ impl World<'_> {
         };
         going.retain(|key| !stays(key));
         for change in write.changes.iter() {
-            if let Change::MarkUnavailable { from, .. } = change {
+            let lied = self.watch.lied.contains(&setup.from);
+            if let Change::MarkUnavailable { from, .. } = change
+                && (from.in_use() || !lied)
+            {
                 going.push(from.key.clone());
             }
             if let Change::Remove { instance, because } = change
@@ -387,140 +391,8 @@ impl World<'_> {
     }
 }
 
-/// What arrives at targets.
-impl World<'_> {
-    /// A write arrives.
-    pub(super) fn land(&mut self, link: usize, write: &Write, fate: Fate) {
-        let setup = &self.setup.links[link];
-        let service = &write.service;
-        let lands = match fate {
-            Fate::Lands | Fate::Unheard => write.changes.len(),
-            Fate::Halved => write.changes.len() / 2,
-            Fate::Refused => return,
-        };
-        let before = self.registries[setup.to].shown(service);
-        let one_by_one = matches!(setup.hold, Hold::Beat | Hold::Persistent);
-        let marking = self.setup.marking(setup);
-        let endpoint = |name: &EndpointName| self.setup.endpoint(name);
-        let visited = |instance: &syncline_model::Instance| {
-            let path = marking.path_of_written(service, instance);
-            path.hops()
-                .fold(0, |bits, hop| bits | 1 << endpoint(&hop.endpoint))
-        };
-        let put = |copies: &mut super::Copies, instance: &syncline_model::Instance| {
-            let copied = crate::registry::Copied {
-                visited: visited(instance),
-                instance: instance.clone(),
-            };
-            copies.insert(instance.key.clone(), copied);
-        };
-        let (now, to) = (self.now, setup.to);
-        let mut least = before.set.in_use();
-        if one_by_one || fate == Fate::Halved {
-            for change in &write.changes[..lands] {
-                self.registries[to].write(service, link, now, |copies| match change {
-                    Change::Add(added) => put(copies, added),
-                    Change::Update { from, to } | Change::MarkUnavailable { from, to, .. } => {
-                        copies.remove(&from.key);
-                        put(copies, to);
-                    }
-                    Change::Remove { instance, .. } => {
-                        copies.remove(&instance.key);
-                    }
-                });
-                least = least.min(self.registries[to].shown(service).set.in_use());
-            }
-        }
-        if lands == write.changes.len() {
-            self.registries[to].write(service, link, now, |copies| {
-                if !one_by_one {
-                    copies.clear();
-                }
-                write
-                    .accepted
-                    .instances()
-                    .iter()
-                    .for_each(|i| put(copies, i));
-            });
-            let place = (link, service.clone());
-            self.watch.accepted.insert(place, write.accepted.clone());
-            self.kept_alive
-                .insert((link, service.clone()), self.process);
-        }
-        let after = self.registries[to].shown(service);
-        least = least.min(after.set.in_use());
-        self.check_emptied(link, write, before.set.in_use(), least);
-        if lands == write.changes.len() {
-            self.watch.lost.remove(&(link, service.clone()));
-        }
-        self.check_order(link, service);
-        match after.set != before.set {
-            true => self.changed(to, service),
-            // Two copies may look like one.
-            false => self.note_emptiness(to, service),
-        }
-    }
-
-    /// Nobody may see a service empty that never was.
-    fn check_emptied(&mut self, link: usize, write: &Write, before: usize, least: usize) {
-        let (setup, service) = (&self.setup.links[link], &write.service);
-        let window = self.now.since_origin().saturating_sub(APPROVED_FOR);
-        let window = syncline_model::Moment::after_origin(window);
-        let was_empty = self.watch.emptiness.since(link, service, window);
-        let yielded = self.registries[setup.to].was_ever_native(service);
-        let approved = self.watch.approved.get(&link);
-        let approved = approved.is_some_and(|at| self.now.since(*at) < APPROVED_FOR);
-        let offers = self.offered_in_use(link, service) > 0;
-        let lost = self.watch.lost.contains(&(link, service.clone()));
-        let excused = was_empty || yielded || approved || lost;
-        if before > 0 && least == 0 && offers && !excused {
-            let (name, service) = (&setup.name, &service.name);
-            let what = format!("{name} leaves nothing of {service} in use, which never was empty");
-            self.violates(Oracle::Monitor, what);
-        }
-    }
-
-    /// What is copied from where it is native never goes back in time.
-    fn check_order(&mut self, link: usize, service: &ServiceKey) {
-        let setup = &self.setup.links[link];
-        if self.setup.old_pushes {
-            return;
-        }
-        let source = &self.registries[setup.from];
-        let copies = self.registries[setup.to].copies(service, link);
-        let direct = copies.filter(|copied| source.registered(&copied.instance));
-        let mut wrong = None;
-        for copied in direct {
-            let lands = self
-                .watch
-                .writes
-                .lands(&setup.name, service, &copied.instance);
-            wrong = wrong.or(lands);
-        }
-        if let Some(wrong) = wrong {
-            self.violates(Oracle::Order, wrong);
-        }
-    }
-
-    /// The core is told how a write ended, a while later.
-    pub(super) fn ends(
-        &mut self,
-        link: usize,
-        service: ServiceKey,
-        result: Result<(), WriteError>,
-    ) {
-        let wait = delay(&mut self.chances.writes, false);
-        let applied = Item::Applied {
-            link,
-            service,
-            result,
-        };
-        self.queue_in(wait, applied);
-    }
-}
-
 /// Mostly short, sometimes long.
-fn delay(chance: &mut crate::chance::Chance, slow: bool) -> Duration {
+pub(super) fn delay(chance: &mut crate::chance::Chance, slow: bool) -> Duration {
     let longest = match slow {
         true => chance.pick(&[2_000, 10_000]),
         false => chance.pick(&[1, 5, 20, 200, 1_500]),
