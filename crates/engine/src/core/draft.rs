@@ -349,7 +349,11 @@ impl Core {
             let place = (link.rules.from.clone(), source.clone());
             rechecks.extend(recheck.get().map(|at| (place, at)));
             left_out.extend(desired.findings);
-            views.push(desired.view);
+            views.push(match rules.mapping.is_identity() {
+                true => with_nonsense(desired.view, known, &state.held),
+                // Nobody knows what it would be called at the target.
+                false => desired.view,
+            });
             seen_at = Some(seen_at.map_or(known.seen_at, |at| known.seen_at.min(at)));
             let unread = reader.is_warm_but_for_a_read(source) && !known.is_being_read();
             unproved.extend((known.is_unproved() || unread).then(|| source.clone()));
@@ -432,6 +436,24 @@ fn lacks_something_new(view: &View, state: &LinkService, identity: Identity) -> 
     let is_shown = |held: &Instance| seen.matching(&held.key, identity).next().is_some();
     let mut held = state.held.instances().iter();
     held.any(|held| !state.missing.contains_key(&held.key) && !is_shown(held))
+}
+
+/// What makes no sense is no proof that it is gone: what the target was given there
+/// stays as it is.
+fn with_nonsense(view: View, known: &Known, held: &ServiceSet) -> View {
+    if known.rejected.is_empty() {
+        return view;
+    }
+    view.map(|set| {
+        let is_nonsense = |given: &&Instance| {
+            let address = given.key.address();
+            let mut rejected = known.rejected.iter();
+            rejected.any(|r| r.what == address) && set.get(&given.key).is_empty()
+        };
+        let stays = held.instances().iter().filter(is_nonsense);
+        let both = set.instances().iter().chain(stays).cloned();
+        Arc::new(ServiceSet::new(both.collect()))
+    })
 }
 
 /// What should be at a target for one service.

@@ -482,3 +482,25 @@ fn what_a_doubtful_look_showed_is_not_forgotten_with_the_doubt() {
     world.tell(Event::Listed { endpoint, listed });
     assert_eq!(world.shown("b", "orders"), ["10.0.0.1:80 weight 3"]);
 }
+
+#[test]
+fn what_came_back_as_nonsense_while_it_was_to_go_stays() {
+    let grace = seconds(30);
+    let setup = link("a", "b").removal(RemovalPolicy::Delete { grace });
+    let mut world = world([setup]);
+    world.register("a", "orders", "10.0.0.1:80");
+    world.start();
+    world.deregister("a", "orders", "10.0.0.1:80");
+    let nonsense = Rejected {
+        what: "10.0.0.1:80".to_owned(),
+        why: "its metadata is no text".to_owned(),
+    };
+    let content = Observation::Content {
+        service: service("orders"),
+        view: View::Complete(Truth::Consumer, ServiceSet::empty()),
+        rejected: vec![nonsense],
+    };
+    world.observe("a", content);
+    world.pass(seconds(60));
+    assert_eq!(world.shown("b", "orders"), ["10.0.0.1:80"]);
+}
