@@ -18,6 +18,13 @@ pub(crate) struct Options {
 pub(crate) fn run(options: &Options) -> anyhow::Result<bool> {
     let mut simulate = step::cargo();
     simulate.args(["run", "--quiet", "--release", "--package", "syncline-sim"]);
+    if options
+        .arguments
+        .iter()
+        .any(|argument| argument == "--bugs")
+    {
+        simulate.args(["--features", "planted-bugs"]);
+    }
     simulate.arg("--").args(&options.arguments);
     Ok(step::run("sim", &mut simulate)?.0)
 }

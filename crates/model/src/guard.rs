@@ -43,6 +43,7 @@ mod settings;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::bugs::Bug;
 use crate::name::{LinkName, ServiceKey};
 use crate::time::Moment;
 
@@ -254,6 +255,9 @@ impl Guard {
     /// # Errors
     /// No such losses wait.
     pub fn deny(&mut self, id: HoldId) -> Result<Vec<ServiceKey>, NoSuchHold> {
+        if Bug::DenialApproves.is_planted() {
+            return self.approve(id);
+        }
         let services = self.named(id)?;
         if self.freeze_id() == Some(id)
             && let Some(freeze) = self.freeze

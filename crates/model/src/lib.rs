@@ -19,10 +19,12 @@
 //! * [`plan`]: the changes that would make one service of a target right;
 //! * [`guard`]: what holds a plan that takes too much away;
 //! * [`time`]: moments, which are always passed in;
+//! * [`bugs`]: mistakes that tests can plant;
 //!
 //! Wire and record formats live at the edges that own them: nothing here is
 //! serializable.
 
+pub mod bugs;
 pub mod desire;
 pub mod guard;
 pub mod instance;

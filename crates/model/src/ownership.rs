@@ -21,6 +21,7 @@ use std::fmt;
 
 use ring::hmac;
 
+use crate::bugs::Bug;
 use crate::instance::{Instance, InstanceKey};
 use crate::name::{EndpointName, InstallId, ServiceKey};
 
@@ -128,7 +129,8 @@ pub fn may_carry(path: Option<&Path>, from: &Hop, to: &Hop) -> Carry {
     let Some(path) = path else {
         return Carry::Yes(Path::from_origin(from.clone()));
     };
-    if let Some(hop) = [to, from].into_iter().find(|hop| path.visited(hop)) {
+    let circles = |hop: &&Hop| path.visited(hop) && !Bug::NoPath.is_planted();
+    if let Some(hop) = [to, from].into_iter().find(circles) {
         return Carry::Loop(hop.clone());
     }
     if path.hop_count() >= MAX_HOPS {
@@ -267,7 +269,7 @@ impl Signer {
             return MarkReading::OtherInstall(parsed.mark);
         }
         let expected = self.signature(parsed.body, service, instance);
-        if equal(&expected, &parsed.signature) {
+        if equal(&expected, &parsed.signature) || Bug::ForgedMark.is_planted() {
             MarkReading::Ours(parsed.mark)
         } else {
             MarkReading::Forged

@@ -11,6 +11,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::bugs::Bug;
 use crate::instance::{Identity, Instance, InstanceKey, Port, Seen, Weight};
 use crate::name::Host;
 use crate::service::ServiceSet;
@@ -415,7 +416,7 @@ impl Planner<'_> {
             self.accepted.push(held.clone());
             return;
         }
-        if is_told_apart(held, &to) {
+        if is_told_apart(held, &to) && !Bug::KeysOnly.is_planted() {
             self.changes.push(Change::Update {
                 from: held.clone(),
                 to: to.clone(),
@@ -434,16 +435,19 @@ impl Planner<'_> {
             });
             return;
         }
-        let wanted = self.inputs.desired.seen().is_some_and(|desired| {
-            desired
-                .matching(&held.key, self.inputs.identity)
-                .next()
-                .is_some()
-        });
+        let identity = match Bug::MoveIsRemoval.is_planted() {
+            true => Identity::AddressAndCluster,
+            false => self.inputs.identity,
+        };
+        let wanted = self
+            .inputs
+            .desired
+            .seen()
+            .is_some_and(|desired| desired.matching(&held.key, identity).next().is_some());
         if wanted {
             return;
         }
-        match self.inputs.desired.absence(&held.key, self.inputs.identity) {
+        match self.inputs.desired.absence(&held.key, identity) {
             Some(proof) => self.let_go(held, proof),
             // Not shown by a view that may not show everything: it stays, and
             // so does the moment since which it has been gone.

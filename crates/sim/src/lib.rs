@@ -10,7 +10,8 @@
 //! * [`world`]: runs it, from the beginning to its rest;
 //! * [`oracle`]: what watches;
 //! * [`shrink`]: the shortest story that still goes wrong;
-//! * [`campaign`]: many seeds.
+//! * [`campaign`]: many seeds;
+//! * `bank`: whether it sees mistakes that are planted in the core.
 //!
 //! `cargo xtask sim` runs it, and `docs/testing.md` tells how to read what it
 //! prints. This crate is for tests only. It is none of the testkit's, which must
@@ -25,6 +26,8 @@
 //! # let _: Option<campaign::Failure> = None;
 //! ```
 
+#[cfg(feature = "planted-bugs")]
+pub mod bank;
 pub mod campaign;
 pub mod chance;
 pub mod deed;

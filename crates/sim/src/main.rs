@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
+#[cfg(feature = "planted-bugs")]
+use syncline_sim::campaign::Failure;
 use syncline_sim::campaign::{self, Report};
 use syncline_sim::setup::Setup;
 use syncline_sim::world::Run;
@@ -40,6 +42,13 @@ struct Arguments {
     /// Kill the process of `--seed` after so many steps of the core
     #[arg(long, requires = "seed")]
     dies_after: Option<u64>,
+    /// Plant one bug after another in the core: each has to be caught
+    #[arg(long)]
+    bugs: bool,
+    /// Plant this bug in the core
+    #[cfg(feature = "planted-bugs")]
+    #[arg(long)]
+    bug: Option<String>,
     /// How many threads [default: one per core]
     #[arg(long)]
     threads: Option<usize>,
@@ -47,7 +56,14 @@ struct Arguments {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    #[cfg(feature = "planted-bugs")]
+    if let Some(name) = &arguments.bug {
+        let bugs = syncline_model::bugs::Bug::ALL.iter();
+        let named = bugs.copied().find(|bug| format!("{bug:?}") == *name);
+        syncline_model::bugs::Bug::plant(named);
+    }
     let fine = match arguments.seed {
+        _ if arguments.bugs => bugs(arguments.threads.unwrap_or_else(cores)),
         Some(seed) => {
             let run = Run {
                 crash_after: arguments.dies_after,
@@ -87,6 +103,34 @@ fn one(seed: u64, steps: u64, run: Run, whole: bool) -> bool {
             true
         }
     }
+}
+
+/// Whether every planted bug is caught.
+#[cfg(feature = "planted-bugs")]
+fn bugs(threads: usize) -> bool {
+    use syncline_model::bugs::Bug;
+    let mut missed = 0;
+    for bug in Bug::ALL {
+        let name = format!("{bug:?}");
+        match syncline_sim::bank::hunt(*bug, threads) {
+            Some(Failure { seed, violation }) => {
+                let oracle = violation.oracle.as_str();
+                println!("{name:18} {oracle:16} seed {seed:<5} {}", bug.what());
+            }
+            None => {
+                missed += 1;
+                println!("{name:18} {:16} {:10} {}", "NOT CAUGHT", "", bug.what());
+            }
+        }
+    }
+    println!("{} bugs, {missed} not caught", Bug::ALL.len());
+    missed == 0
+}
+
+#[cfg(not(feature = "planted-bugs"))]
+fn bugs(_threads: usize) -> bool {
+    println!("nothing is planted in this build: cargo xtask sim --bugs");
+    false
 }
 
 fn many(arguments: &Arguments) -> bool {

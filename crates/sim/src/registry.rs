@@ -224,9 +224,15 @@ impl Registry {
         self.faults.contains_key(&fault)
     }
 
-    /// A read of one service: what is told, and what stands there in truth.
-    pub(crate) fn read(&self, service: &ServiceKey, chance: &mut Chance) -> (View, Sight) {
-        let shown = self.shown(service);
+    /// A read of one service: what is told, what stands there in truth, and what
+    /// makes no sense.
+    pub(crate) fn read(
+        &self,
+        service: &ServiceKey,
+        chance: &mut Chance,
+    ) -> (View, Sight, Vec<Rejected>) {
+        let there = self.shown(service).sight;
+        let (shown, mut rejected) = self.sensible(service, self.shown(service));
         let mut part = || {
             let keep = chance.below(60);
             shown.keeping(|_| chance.percent(keep)).set
@@ -242,7 +248,10 @@ impl Registry {
         } else {
             View::Complete(Truth::Raw, Arc::clone(&shown.set))
         };
-        (view, shown.sight)
+        if view.seen().is_none() || self.has(Fault::Amnesia) {
+            rejected.clear();
+        }
+        (view, there, rejected)
     }
 
     /// What subscribers are shown: a consumer's view.
@@ -326,12 +335,15 @@ impl Registry {
         shown
     }
 
+    /// Whether anybody can make sense of what stands at an address.
+    pub(crate) fn makes_sense(&self, service: &ServiceKey, key: &InstanceKey) -> bool {
+        let mut poison = self.poison.iter();
+        !poison.any(|(of, bad)| of == service && bad.same_address(key))
+    }
+
     /// What makes sense of what is shown, and what does not.
     fn sensible(&self, service: &ServiceKey, shown: Shown) -> (Shown, Vec<Rejected>) {
-        let is_poison = |key: &InstanceKey| {
-            let mut poison = self.poison.iter();
-            poison.any(|(of, bad)| of == service && bad.same_address(key))
-        };
+        let is_poison = |key: &InstanceKey| !self.makes_sense(service, key);
         if !shown.set.instances().iter().any(|i| is_poison(&i.key)) {
             return (shown, Vec::new());
         }

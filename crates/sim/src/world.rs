@@ -13,7 +13,7 @@ mod rest;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use syncline_contract::{ListEnd, Write};
+use syncline_contract::{ListEnd, Rejected, Write};
 use syncline_engine::core::{Core, Event, WriteError};
 use syncline_model::{InstanceKey, Moment, ServiceKey, ServiceSet, View};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
@@ -178,6 +178,7 @@ enum Item {
         endpoint: usize,
         service: ServiceKey,
         view: View,
+        rejected: Vec<Rejected>,
         sight: Sight,
     },
     /// A write arrives at its target.

@@ -10,6 +10,7 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use syncline_model::bugs::Bug;
 use syncline_model::desire::{Way, unmarked};
 use syncline_model::ownership::{Carry, Path, may_carry};
 use syncline_model::plan::{Change, Natives, Standing};
@@ -201,7 +202,8 @@ impl Core {
     pub(super) fn neighbours(&self, link: &Link, service: &ServiceKey) -> Neighbours {
         let mut neighbours = Neighbours::default();
         let known = self.readers.get(&link.rules.to);
-        let known = known.filter(|_| link.rules.target_is_read);
+        let sees = link.rules.target_is_read && !Bug::NativesDoubled.is_planted();
+        let known = known.filter(|_| sees);
         let Some(known) = known.and_then(|reader| reader.get(service)) else {
             return neighbours;
         };
@@ -255,6 +257,7 @@ impl Core {
     ) -> impl Iterator<Item = Claim<'a>> {
         let known = self.readers.get(endpoint).and_then(|r| r.get(service));
         let writers = self.links.values().filter(|l| l.rules.to == *endpoint);
+        let writers = writers.filter(|_| !Bug::MarksOnly.is_planted());
         writers.filter_map(move |writer| {
             let known = known?;
             let claim = writer.service(service)?.claim(writer, known, shown)?;

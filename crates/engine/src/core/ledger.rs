@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use syncline_model::bugs::Bug;
 use syncline_model::{EndpointName, Instance, LinkName, ServiceKey, ServiceSet};
 
 use super::link::LinkService;
@@ -34,7 +35,9 @@ impl Core {
         set: Arc<ServiceSet>,
         (going, fresh): (Vec<Instance>, bool),
     ) {
-        if let Some(link) = self.links.get_mut(name) {
+        if let Some(link) = self.links.get_mut(name)
+            && !Bug::NoLedger.is_planted()
+        {
             link.remember(service, set, going, fresh);
         }
     }

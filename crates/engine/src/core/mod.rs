@@ -21,6 +21,7 @@ mod handover;
 mod holds;
 mod ledger;
 mod link;
+mod looks;
 mod peers;
 mod preview;
 mod reader;
@@ -457,7 +458,7 @@ impl Core {
             return;
         };
         let first = !reader.listed();
-        let answers = end.areas.iter().any(|area| !reader::failed(area));
+        let answers = end.areas.iter().any(|area| !looks::failed(area));
         for link in self.links.values_mut() {
             if link.rules.from == *endpoint && link.resolve(&end.show_names) {
                 // What was listed before its namespace had a name is in scope.

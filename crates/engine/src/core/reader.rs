@@ -6,10 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use syncline_contract::{Area, Coverage, ListEnd, Purpose, Rejected};
+use syncline_model::bugs::Bug;
 use syncline_model::merge::{merge, replace};
 use syncline_model::{Instance, InstanceKey, Moment, ServiceKey, ServiceSet, Truth, View};
 
 use super::arrivals::Arrivals;
+use super::looks::{failed, misread, overtaken, proves_absence, suspicion, with_rejected};
 
 /// The wait before a failed read or list is tried again, doubled each time.
 const FIRST_RETRY: Duration = Duration::from_secs(1);
@@ -259,6 +261,9 @@ impl Reader {
     /// Whether enough was seen since the start for a service to lose something:
     /// its area was listed whole, or as far as we may, and then it was read.
     pub(super) fn is_warm(&self, service: &ServiceKey) -> bool {
+        if Bug::ColdRemoval.is_planted() {
+            return true;
+        }
         let was_read = || self.services.get(service).is_some_and(|k| k.was_read);
         self.complete_at.is_some()
             || self
@@ -317,6 +322,9 @@ impl Reader {
         listed: bool,
         now: Moment,
     ) -> Looked {
+        if !rejected.is_empty() && Bug::PoisonSpoils.is_planted() {
+            return Looked::default();
+        }
         let known = self
             .services
             .entry(service.clone())
@@ -338,7 +346,11 @@ impl Reader {
             return Looked::default();
         }
         let seen = with_rejected(&known.last, seen, &known.rejected);
-        let merged = merge(&known.last, &seen, truth);
+        let mut merged = merge(&known.last, &seen, truth);
+        if listed && Bug::ListProvesAbsence.is_planted() {
+            merged.set = Arc::clone(&seen);
+            merged.missing = false;
+        }
         if listed && known.fresh == self.round && merged.set != known.last {
             // A push or a read came while the list was on its way, and may be
             // the newer of the two: a read tells. Until then nothing is proved.
@@ -389,6 +401,7 @@ impl Reader {
         rejected: Vec<Rejected>,
         now: Moment,
     ) -> Looked {
+        let view = misread(view);
         let suspicion = suspicion(&self.areas, service);
         let Some(known) = self.services.get_mut(service) else {
             return Looked::default();
@@ -499,6 +512,10 @@ impl Reader {
                     .any(|i| i.key.same_address(key))
             })
         };
+        if Bug::StandsElsewhere.is_planted() {
+            let mut others = self.services.keys().filter(|s| !left.contains(s));
+            return others.any(shows);
+        }
         let came_to = || self.arrivals.at(key, now);
         came_to().all(|service| !left.contains(service)) && came_to().any(shows)
     }
@@ -586,7 +603,8 @@ impl Reader {
                 }
                 self.lacking.insert(service.clone(), ServiceSet::empty());
             }
-            if self.lacking.contains_key(service)
+            if !Bug::NoRelist.is_planted()
+                && self.lacking.contains_key(service)
                 && let Some(purpose) = known.want_read(Purpose::ConfirmRemoval)
             {
                 ended.read.push((service.clone(), purpose));
@@ -639,65 +657,6 @@ pub(super) struct EndedList {
     pub(super) again: bool,
     /// A part could not be read: list again after this wait.
     pub(super) retry: Option<Duration>,
-}
-
-/// What was seen, and what was known of instances that now make no sense:
-/// nonsense is no proof that an instance is gone.
-fn with_rejected(
-    last: &ServiceSet,
-    seen: &Arc<ServiceSet>,
-    rejected: &[Rejected],
-) -> Arc<ServiceSet> {
-    if rejected.is_empty() {
-        return Arc::clone(seen);
-    }
-    let spoilt = |instance: &&Instance| {
-        let address = instance.key.address();
-        seen.get(&instance.key).is_empty() && rejected.iter().any(|r| r.what == address)
-    };
-    let kept = last.instances().iter().filter(spoilt);
-    Arc::new(ServiceSet::new(
-        seen.instances().iter().chain(kept).cloned().collect(),
-    ))
-}
-
-/// Why the area of a service is suspect. A service's view is no better than its
-/// area's: what is missing from a namespace that vanished is not gone.
-fn suspicion(areas: &[Area], service: &ServiceKey) -> Option<Arc<str>> {
-    areas.iter().find_map(|area| match &area.coverage {
-        Coverage::Suspect(why) if area.holds(service) => Some(Arc::clone(why)),
-        _ => None,
-    })
-}
-
-/// What a read showed, and what a list or a push showed while it was under way.
-/// Nobody knows which of them is older, so what is known stays, what came is
-/// added, and another read has to tell where they differ.
-fn overtaken(
-    read: Arc<ServiceSet>,
-    meanwhile: Option<&Arc<ServiceSet>>,
-    known: &ServiceSet,
-) -> (Arc<ServiceSet>, bool) {
-    let Some(meanwhile) = meanwhile else {
-        return (read, false);
-    };
-    let news = |shown: &Instance| {
-        let same = |i: &Instance| !i.content_differs(shown);
-        !read.get(&shown.key).iter().any(same)
-    };
-    if !meanwhile.instances().iter().any(news) {
-        return (read, false);
-    }
-    let both = merge(&read, meanwhile, Truth::Raw).set;
-    (merge(&both, known, Truth::Raw).set, true)
-}
-
-fn proves_absence(area: &Area, service: &ServiceKey) -> bool {
-    matches!(area.coverage, Coverage::Complete(_)) && area.holds(service)
-}
-
-pub(super) fn failed(area: &Area) -> bool {
-    matches!(area.coverage, Coverage::Failed(_) | Coverage::Suspect(_))
 }
 
 fn backoff(failures: u32) -> Duration {

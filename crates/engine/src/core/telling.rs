@@ -1,5 +1,6 @@
 //! What the journal is told, so that it can say why.
 
+use syncline_model::bugs::Bug;
 use syncline_model::guard::{Hold, HoldId};
 use syncline_model::plan::{self, Change, Removal, RemovalPolicy};
 use syncline_model::{InstanceKey, LinkName, ServiceKey};
@@ -88,6 +89,9 @@ impl Core {
         let Some(link) = self.links.get(name) else {
             return;
         };
+        if Bug::NoIntent.is_planted() {
+            return;
+        }
         let asides = self.asides(link);
         let line = |change: &Change| {
             let mut line = link.intent(service, change);
@@ -139,6 +143,9 @@ impl Core {
         effect: u64,
         standing: usize,
     ) {
+        if Bug::NoOutcome.is_planted() {
+            return;
+        }
         let (happening, detail) = match changes.len() {
             0 => (Happening::TakenUp, format!("{standing} instances stand")),
             1 => (

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use syncline_contract::Write;
+use syncline_model::bugs::Bug;
 use syncline_model::guard::{HoldId, Verdict};
 use syncline_model::plan::Change;
 use syncline_model::{EndpointName, InstanceKey, LinkName, Moment, ServiceKey, ServiceSet};
@@ -56,7 +57,8 @@ impl Core {
         let source = &self.readers[&link.rules.from];
         let planned = link.is_open() && self.sees_all(link) && source.listed();
         // What is written whole would lack what waits for the store.
-        let planned = planned && (link.settled || !link.is_storing());
+        let waits = link.is_storing() && !Bug::EarlyFile.is_planted();
+        let planned = planned && (link.settled || !waits);
         let quiet = source.is_quiet();
         if planned && !link.settled {
             self.take_up_written(name);
@@ -81,7 +83,9 @@ impl Core {
         };
         if state.writing.is_some() {
             self.update_service(name, service, |state| {
-                if let Some(writing) = &mut state.writing {
+                if let Some(writing) = &mut state.writing
+                    && !Bug::DropsEvents.is_planted()
+                {
                     writing.again = true;
                 }
             });
@@ -253,7 +257,8 @@ impl Core {
         // Whatever was begun ends with a view that tells all.
         state.due &= !decision.whole;
         state.keeps_marks |= decision.keeps_marks;
-        if !plan.changes.is_empty() || !state.live {
+        let lives = state.live || Bug::NothingTakenUp.is_planted();
+        if !plan.changes.is_empty() || !lives {
             self.write(name, service, plan.accepted, plan.changes);
         }
         self.follow_what_matters(name, service);
@@ -284,7 +289,7 @@ impl Core {
             |change: &Change| (durable || !adds(change)) && !state.on_disk.contains(change.key());
         let before_write = match changes.is_empty() {
             true => durable,
-            false => changes.iter().any(waits),
+            false => changes.iter().any(waits) && !Bug::WriteFirst.is_planted(),
         };
         state.on_disk.clear();
         let changes: Arc<[Change]> = changes.into();
@@ -433,6 +438,9 @@ impl Core {
         let again = writing.again;
         match result {
             Ok(()) => self.confirmed(now, name, service, writing),
+            Err(_) if Bug::UnheardIsDone.is_planted() => {
+                self.confirmed(now, name, service, writing);
+            }
             Err(error) => self.failed(now, name, service, writing, &error),
         }
         if again {
@@ -491,7 +499,9 @@ impl Core {
         error: &WriteError,
     ) {
         if let Some(link) = self.links.get_mut(name) {
-            link.doubt(service, &writing.accepted);
+            if !Bug::FailedIsUndone.is_planted() {
+                link.doubt(service, &writing.accepted);
+            }
             if let Some(state) = link.service_mut(service) {
                 state.former.failed(&writing.changes);
             }
@@ -517,7 +527,7 @@ impl Core {
             state.not_before = Some(now + wait);
             wait
         });
-        if let Some(wait) = wait {
+        if let Some(wait) = wait.filter(|_| !Bug::NoRetry.is_planted()) {
             let timer = Timer::Plan(name.clone(), service.clone());
             self.timers.set(timer, now + wait);
         }
@@ -615,6 +625,9 @@ fn retry_wait(
     failures: u32,
     error: &WriteError,
 ) -> Duration {
+    if Bug::NoBackoff.is_planted() {
+        return Duration::ZERO;
+    }
     let cap = FIRST_RETRY
         .saturating_mul(1 << failures.saturating_sub(1).min(7))
         .min(LAST_RETRY);

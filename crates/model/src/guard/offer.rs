@@ -2,6 +2,7 @@
 
 use xxhash_rust::xxh3::Xxh3;
 
+use crate::bugs::Bug;
 use crate::instance::InstanceKey;
 use crate::plan::{Change, Plan, Removal};
 
@@ -37,7 +38,8 @@ impl Offer {
             lost: LostDigest::NONE,
         };
         for change in &plan.changes {
-            if change.loses_use() {
+            let counts = removes(change) || !Bug::OnlyRemovalsCount.is_planted();
+            if change.loses_use() && counts {
                 offer.given = offer.given.saturating_sub(1);
                 if removes(change) && moved(change.key()) {
                     offer.moved += 1;

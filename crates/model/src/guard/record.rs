@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use crate::bugs::Bug;
 use crate::name::{LinkName, ServiceKey};
 use crate::time::Moment;
 
@@ -224,7 +225,7 @@ impl Record {
         }
         if way != Way::Approved {
             let count = self.gains.take(loss.count);
-            if count > 0 {
+            if count > 0 && !Bug::GuardForgets.is_planted() {
                 self.losses.push_loss(Sample { count, ..loss });
             }
         }
@@ -340,6 +341,9 @@ impl Pending {
     /// How many more views are needed, and for how long; `None` when there were
     /// enough.
     pub(super) fn lacks(&self, needed: &Confirmation) -> Option<Needs> {
+        if Bug::OneView.is_planted() {
+            return None;
+        }
         let seen_for = match (self.first_view, self.last_view) {
             (Some(first), Some(last)) => last.since(first),
             _ => Duration::ZERO,

@@ -112,16 +112,18 @@ struct Window {
 }
 
 impl Window {
+    /// What comes to a service makes up for what leaves it, whatever comes first.
     fn take(&mut self, service: &ServiceKey, used: &Use, now: Moment) {
-        let at = |key: &InstanceKey| (service.clone(), key.clone());
         for key in &used.gained {
-            if self.lost.remove(&at(key)).is_none() {
-                self.gained.insert(at(key), now);
+            // A service that was just seen for the first time has gained nothing.
+            if !make_up(&mut self.lost, service, key) && used.before > 0 {
+                self.gained.insert((service.clone(), key.clone()), now);
             }
         }
         for key in &used.lost {
-            if self.gained.remove(&at(key)).is_none() {
-                self.lost.entry(at(key)).or_insert(now);
+            let place = (service.clone(), key.clone());
+            if !self.lost.contains_key(&place) && !make_up(&mut self.gained, service, key) {
+                self.lost.insert(place, now);
             }
         }
     }
@@ -131,6 +133,21 @@ impl Window {
         self.lost.retain(|_, at| recent(at));
         self.gained.retain(|_, at| recent(at));
     }
+}
+
+/// Takes out one of a service, rather the same instance than another.
+fn make_up(
+    counted: &mut BTreeMap<(ServiceKey, InstanceKey), Moment>,
+    service: &ServiceKey,
+    key: &InstanceKey,
+) -> bool {
+    let place = (service.clone(), key.clone());
+    let other = || counted.keys().find(|(of, _)| of == service).cloned();
+    let taken = match counted.contains_key(&place) {
+        true => Some(place),
+        false => other(),
+    };
+    taken.is_some_and(|place| counted.remove(&place).is_some())
 }
 
 impl Losses {

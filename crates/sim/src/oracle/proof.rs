@@ -1,6 +1,7 @@
 //! Whether a removal was proved: what the core was told, apart from the core.
 //!
-//! A copy may go when a complete read that began after the last look which
+//! Nothing may go before its source has been listed since the start. A copy may
+//! go when a complete read that began after the last look which
 //! showed the instance was answered at a moment at which it was truly not
 //! there. What an answer leaves out though it is there proves nothing, however
 //! complete it says it is.
@@ -20,6 +21,8 @@ pub(crate) struct Proofs {
     places: BTreeMap<Place, Proof>,
     /// Endpoints that were listed whole.
     whole: BTreeSet<usize>,
+    /// Endpoints that were listed, as far as that is allowed.
+    listed: BTreeSet<usize>,
 }
 
 #[derive(Debug, Default)]
@@ -93,9 +96,12 @@ impl Proofs {
     pub(crate) fn list_ends(
         &mut self,
         endpoint: usize,
-        whole: bool,
+        (answers, whole): (bool, bool),
         truth: &[(ServiceKey, Sight)],
     ) {
+        if answers {
+            self.listed.insert(endpoint);
+        }
         if whole {
             self.whole.insert(endpoint);
         }
@@ -131,6 +137,9 @@ impl Proofs {
         identity: Identity,
         not_carried: u8,
     ) -> bool {
+        if !self.listed.contains(endpoint) {
+            return false;
+        }
         let place = (*endpoint, service.clone());
         let Some(proof) = self.places.get(&place) else {
             return self.whole.contains(endpoint);

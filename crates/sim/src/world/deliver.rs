@@ -58,9 +58,14 @@ impl World<'_> {
             } => {
                 let complete = |area: &Area| matches!(area.coverage, Coverage::Complete(_));
                 let whole = end.areas.iter().all(complete);
+                let lies = |area: &Area| {
+                    matches!(area.coverage, Coverage::Failed(_) | Coverage::Suspect(_))
+                };
+                let answers = !end.areas.iter().any(lies);
                 let how = if whole { "whole" } else { "and is not whole" };
                 self.tell_seen(endpoint, || format!("the list ends, {how}"));
-                self.watch.proofs.list_ends(endpoint, whole, &truth);
+                let proofs = &mut self.watch.proofs;
+                proofs.list_ends(endpoint, (answers, whole), &truth);
                 let endpoint = self.setup.endpoints[endpoint].name.clone();
                 self.step(Event::ListEnded { endpoint, end });
             }
@@ -68,6 +73,7 @@ impl World<'_> {
                 endpoint,
                 service,
                 view,
+                rejected,
                 sight,
             } => {
                 let complete = view.complete().is_some();
@@ -81,7 +87,7 @@ impl World<'_> {
                     endpoint,
                     service,
                     view,
-                    rejected: Vec::new(),
+                    rejected,
                 });
             }
             Item::Lands { link, write, fate } => self.arrives(link, &write, fate),
@@ -150,6 +156,7 @@ impl World<'_> {
                 service,
                 sight,
                 view: View::Failed("no answer in time".into()),
+                rejected: Vec::new(),
             },
             item => item,
         };

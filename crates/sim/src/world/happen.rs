@@ -211,6 +211,7 @@ impl World<'_> {
         let target = &self.registries[setup.to];
         let natives = source.natives(service).filter(|i| i.in_use());
         let natives = natives.filter(|i| !target.is_native_at(service, &i.key));
+        let natives = natives.filter(|i| source.makes_sense(service, &i.key));
         let natives = natives.count();
         let links = 0..self.setup.links.len();
         let copies = links.flat_map(|by| source.copies(service, by));

@@ -133,11 +133,12 @@ impl World<'_> {
         let slow = self.registries[place].has(Fault::Slow);
         let chance = &mut self.chances.reads;
         let wait = delay(chance, slow);
-        let (view, sight) = self.registries[place].read(&service, chance);
+        let (view, sight, rejected) = self.registries[place].read(&service, chance);
         let ends = Item::ReadEnds {
             endpoint: place,
             service,
             view,
+            rejected,
             sight,
         };
         self.queue_in(wait, ends);
