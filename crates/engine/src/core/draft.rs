@@ -435,7 +435,12 @@ fn lacks_something_new(view: &View, state: &LinkService, identity: Identity) -> 
     };
     let is_shown = |held: &Instance| seen.matching(&held.key, identity).next().is_some();
     let mut held = state.held.instances().iter();
-    held.any(|held| !state.missing.contains_key(&held.key) && !is_shown(held))
+    // What was to be removed before is asked for again.
+    let is_new = |held: &Instance| {
+        let since = state.missing.get(&held.key);
+        since.is_none_or(|since| *since == Moment::ORIGIN)
+    };
+    held.any(|held| is_new(held) && !is_shown(held))
 }
 
 /// What makes no sense is no proof that it is gone: what the target was given there

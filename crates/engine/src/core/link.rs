@@ -188,6 +188,17 @@ impl LinkService {
         self.failure = None;
     }
 
+    /// What was to be removed and was not had been gone for long enough: its grace
+    /// does not begin again.
+    pub(super) fn stays_missing(&mut self, changes: &[Change]) {
+        for change in changes {
+            if let Change::Remove { instance, .. } = change {
+                let key = instance.key.clone();
+                self.missing.entry(key).or_insert(Moment::ORIGIN);
+            }
+        }
+    }
+
     /// What this link gave the target at the place of an instance that stands
     /// there with the same content, whether or not the registry kept the mark.
     pub(super) fn wrote(&self, shown: &Instance) -> Option<&Instance> {

@@ -379,6 +379,7 @@ impl Core {
         if let Some(state) = link.service_mut(service).filter(|_| planned_anew) {
             // What was begun goes on, also after the trigger's time.
             state.due = true;
+            state.stays_missing(&writing.changes);
             if result.is_ok() {
                 let changed = writing.changes.iter().map(|change| change.key().clone());
                 state.on_disk = changed.collect();
@@ -521,6 +522,7 @@ impl Core {
         let (effect, what) = (writing.effect, &*error.what);
         self.tell_effect(name, service, Happening::Failed, effect, what);
         let wait = self.update_service(name, service, |state| {
+            state.stays_missing(&writing.changes);
             state.failures = state.failures.saturating_add(1);
             state.failure = Some(Arc::clone(&error.what));
             let wait = retry_wait(name, service, state.failures, error);

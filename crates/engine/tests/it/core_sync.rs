@@ -504,3 +504,18 @@ fn what_came_back_as_nonsense_while_it_was_to_go_stays() {
     world.pass(seconds(60));
     assert_eq!(world.shown("b", "orders"), ["10.0.0.1:80"]);
 }
+
+#[test]
+fn a_grace_does_not_begin_again_when_a_removal_fails() {
+    let grace = seconds(30);
+    let setup = link("a", "b").removal(RemovalPolicy::Delete { grace });
+    let mut world = world([setup]);
+    world.register("a", "orders", "10.0.0.1:80");
+    world.start();
+    world.registry("b").writes = Fate::Refused;
+    world.deregister("a", "orders", "10.0.0.1:80");
+    world.pass(seconds(31));
+    world.registry("b").writes = Fate::Lands;
+    world.pass(seconds(20));
+    assert!(world.shown("b", "orders").is_empty());
+}
