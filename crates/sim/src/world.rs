@@ -123,6 +123,8 @@ struct Watch {
     approved: BTreeMap<usize, Moment>,
     /// What each link gave, so that it can be put there again.
     accepted: BTreeMap<(usize, ServiceKey), Arc<ServiceSet>>,
+    /// Registries whose lists showed what was there before.
+    stale: BTreeSet<usize>,
     /// Whether the store ever took nothing.
     disk_failed: bool,
     /// Registries that told everybody that they are empty.

@@ -78,6 +78,7 @@ impl World<'_> {
             }
             Fault::RecordsLost => self.lose_records(registry),
             Fault::Amnesia => drop(self.watch.lied.insert(registry)),
+            Fault::ListStale => drop(self.watch.stale.insert(registry)),
             _ => {}
         }
         let faults = match fault.is_of_process() {

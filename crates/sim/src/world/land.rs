@@ -132,7 +132,8 @@ impl World<'_> {
     /// What is copied from where it is native never goes back in time.
     fn check_order(&mut self, link: usize, service: &ServiceKey) {
         let setup = &self.setup.links[link];
-        if self.setup.old_pushes {
+        // Who is shown what was there before cannot know better.
+        if self.setup.old_pushes || self.watch.stale.contains(&setup.from) {
             return;
         }
         let source = &self.registries[setup.from];
