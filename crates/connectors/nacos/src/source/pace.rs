@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-/// A question takes at most this share of the time, whatever its interval.
+/// A question takes at most this share of the time, whatever its interval. One
+/// slow answer is none: a server that collects its garbage is no slow server.
 const SHARE: u32 = 20;
 
 /// The wait after a first failure, doubled with each further one.
@@ -29,6 +30,8 @@ pub(super) struct Pace {
     lively: Duration,
     calm: Duration,
     wait: Duration,
+    /// How long the question before took.
+    took: Duration,
     failures: u32,
 }
 
@@ -39,6 +42,7 @@ impl Pace {
             lively,
             calm,
             wait: lively,
+            took: Duration::ZERO,
             failures: 0,
         }
     }
@@ -55,7 +59,8 @@ impl Pace {
             }
         }
         self.failures = 0;
-        self.wait.max(took.saturating_mul(SHARE)).min(LONGEST)
+        let costs = took.min(std::mem::replace(&mut self.took, took));
+        self.wait.max(costs.saturating_mul(SHARE)).min(LONGEST)
     }
 }
 
@@ -80,8 +85,12 @@ mod tests {
     #[test]
     fn asking_never_becomes_a_load() {
         let mut pace = Pace::new(S, 5 * S);
+        assert_eq!(pace.after(S, Answer::Changed), S, "once is chance");
         assert_eq!(pace.after(S, Answer::Changed), 20 * S);
+        pace.after(10 * S, Answer::Same);
         assert_eq!(pace.after(10 * S, Answer::Same), LONGEST);
+        pace.after(Duration::ZERO, Answer::Changed);
+        assert_eq!(pace.after(10 * S, Answer::Changed), S);
     }
 
     #[test]

@@ -382,6 +382,13 @@ async fn an_update_changes_an_instance_of_1_x_where_it_stands() {
     let absent = client.update_v1(&service, &instance, &Route::Any).await;
     assert_eq!(absent.expect_err("not there").class(), Class::NotFound);
     register(&client, &service, &instance).await;
+    // 1.x answers before it has done it.
+    eventually(SOON, || async {
+        raw(&client, version, &service, &instance.ip)
+            .await
+            .is_some()
+    })
+    .await;
     instance.weight = 7.5;
     instance.enabled = false;
     instance.metadata.insert("new".into(), "1+1=2 %".into());

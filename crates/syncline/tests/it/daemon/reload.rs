@@ -147,9 +147,11 @@ async fn a_link_that_an_operator_stopped_stands_still_afterwards() -> anyhow::Re
     running.file.sees_exactly(&orders(), &instances(3)).await?;
     running.application.remove(&orders(), "10.0.0.3:80").await?;
     running.file.sees_exactly(&orders(), &instances(2)).await?;
-    let status = running.daemon.status().await?;
-    let states: Vec<_> = status.links.iter().map(|link| &*link.state).collect();
-    assert_eq!(states, ["in step", "paused"]);
+    let stands = |status: &syncline_admin::api::Status| {
+        let states: Vec<_> = status.links.iter().map(|link| &*link.state).collect();
+        states == ["in step", "paused"]
+    };
+    running.daemon.is(stands).await?;
     drop(running.source);
     Ok(())
 }

@@ -1,6 +1,8 @@
 //! Each version as a source: what changes there arrives in an embedded replica
 //! and in a file.
 
+use std::time::Duration;
+
 use syncline_testkit::nacos::{RealNacos, Version};
 use syncline_testkit::run;
 
@@ -180,14 +182,34 @@ async fn health_arrives(reading: &Reading) -> anyhow::Result<()> {
     reading.nacos.register(&service, &well).await?;
     reading.nacos.register_bare(&service, &frail).await?;
     let both = [well.clone(), frail.clone()];
-    reading.file.sees_exactly(&service, &both).await?;
+    while_beating(reading, &service, &frail, &both).await?;
     let listed = reading.file.mark();
     reading
         .file
         .sees_exactly(&service, &[well, frail.clone().sick()])
         .await?;
-    reading.nacos.beat(&service, &frail).await?;
-    reading.file.sees_exactly(&service, &both).await?;
+    while_beating(reading, &service, &frail, &both).await?;
     let addresses = ["10.0.0.31:8080", "10.0.0.32:8080"];
     reading.file.always_listed(listed, &service, &addresses)
+}
+
+/// Waits until the file shows exactly this, while an instance beats.
+async fn while_beating(
+    reading: &Reading,
+    service: &Service,
+    beats: &Instance,
+    wanted: &[Instance],
+) -> anyhow::Result<()> {
+    let beating = async {
+        loop {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            if let Err(error) = reading.nacos.beat(service, beats).await {
+                return error;
+            }
+        }
+    };
+    tokio::select! {
+        seen = reading.file.sees_exactly(service, wanted) => seen,
+        error = beating => Err(error),
+    }
 }
