@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::daemon::fake::{Fake, Speech, good, services};
+use crate::daemon::feed;
 use crate::daemon::process::{Setup, said};
 
 /// Written nowhere but where a user wrote it.
@@ -85,15 +86,7 @@ links:
 #[tokio::test]
 async fn nobody_else_reads_the_state() -> anyhow::Result<()> {
     let source = Fake::serve(Speech::Nacos(services("orders", vec![good("10.0.0.1")]))).await?;
-    let mut daemon = Setup::new()?.run(&format!(
-        "endpoints:
-  source: {{ kind: nacos, servers: [\"{}\"] }}
-  file: {{ kind: file, path: services.json }}
-links:
-  - {{ name: l, from: source, to: file }}
-",
-        source.address
-    ))?;
+    let (mut daemon, _file) = feed::start(&format!("servers: [\"{}\"]", source.address), "")?;
     daemon.in_step().await?;
     let mode = |path: &Path| -> anyhow::Result<u32> {
         Ok(std::fs::metadata(path)?.permissions().mode() & 0o777)

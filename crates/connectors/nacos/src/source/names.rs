@@ -25,12 +25,12 @@ const GROUPS_SINGLY: usize = 4;
 /// A page without an end is given up after so many.
 const MOST_PAGES: i64 = 10_000;
 
-/// The names of a whole namespace, asked for once more.
+/// The names of a plot, asked for once more.
 pub(super) enum Again {
     /// Those of the answer before.
     Same,
-    /// Others, and which answer that was.
-    Others(Fingerprint, Vec<ServiceKey>),
+    /// Others, and which answer that was, where it can be told from the next.
+    Others(Option<Fingerprint>, Vec<ServiceKey>),
 }
 
 /// Why there are no names.
@@ -112,30 +112,32 @@ impl Reader {
         Ok(names)
     }
 
-    /// All services of a plot by the quickest call, where there is one for it and
-    /// it works, unless its answer is the one before.
+    /// All services of a plot, unless the answer is the one before.
     pub(super) async fn names_again(
         &self,
         server: &Negotiated,
         plot: &Plot,
         before: Option<Fingerprint>,
-    ) -> Result<Option<Again>, NoNames> {
+    ) -> Result<Again, NoNames> {
         let whole = plot.groups.is_none() && plot.services.is_none();
         if !whole || server.generation != Generation::V2 {
-            return Ok(None);
+            let all = self.names_by_the_best_call(server, plot).await?;
+            return Ok(Again::Others(None, all));
         }
-        let http = self.cluster.http().await?;
         let namespace = &plot.namespace;
-        let asked = http.names_again(namespace, before, &Route::Any).await;
-        match asked.map(|answered| answered.value) {
-            Ok(NamesAgain::Same) => Ok(Some(Again::Same)),
-            Ok(NamesAgain::Others(answer, names)) => {
-                let all = grouped(namespace, names);
-                Ok(all.map(|all| Again::Others(answer, all)))
+        let http = self.cluster.http().await?;
+        if let Ok(asked) = http.names_again(namespace, before, &Route::Any).await {
+            match asked.value {
+                NamesAgain::Same => return Ok(Again::Same),
+                NamesAgain::Others(answer, names) => {
+                    if let Some(all) = grouped(namespace, names) {
+                        return Ok(Again::Others(Some(answer), all));
+                    }
+                }
             }
-            // Another call may be allowed, and not mind a bad name.
-            Err(_) => Ok(None),
         }
+        let all = self.names_by_summaries(server, namespace).await?;
+        Ok(Again::Others(None, all))
     }
 
     /// The services of every group.
@@ -153,6 +155,16 @@ impl Reader {
         {
             return Ok(names);
         }
+        self.names_by_summaries(server, namespace).await
+    }
+
+    /// The services of every group by a call that minds no bad name.
+    async fn names_by_summaries(
+        &self,
+        server: &Negotiated,
+        namespace: &NamespaceId,
+    ) -> Result<Vec<ServiceKey>, Failure> {
+        let http = self.cluster.http().await?;
         let listed = http
             .service_summaries(server.features.bulk, namespace, &Route::Any)
             .await

@@ -145,10 +145,8 @@ async fn look_for_names(
     told: &mut HashMap<NamespaceId, Told>,
 ) -> Result<Option<Names>, NoNames> {
     let before = told.get(&plot.namespace).and_then(|told| told.answer);
-    let (answer, all) = match reader.names_again(server, plot, before).await? {
-        Some(Again::Same) => return Ok(None),
-        Some(Again::Others(answer, all)) => (Some(answer), all),
-        None => (None, reader.names_by_the_best_call(server, plot).await?),
+    let Again::Others(answer, all) = reader.names_again(server, plot, before).await? else {
+        return Ok(None);
     };
     let hash = |service: &ServiceKey| {
         let mut hasher = DefaultHasher::new();
