@@ -17,7 +17,8 @@ use syncline_model::{
     ClusterName, EndpointName, Instance, LinkName, Moment, Seen, ServiceKey, View, Weight,
 };
 
-use super::link::{Link, LinkService};
+use super::link::Link;
+use super::service::LinkService;
 use super::timers::Timer;
 use super::{Core, Effect, Happening, Line, Persist};
 

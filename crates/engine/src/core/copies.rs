@@ -17,8 +17,9 @@ use syncline_model::plan::{Change, Natives, Standing};
 use syncline_model::{EndpointName, Instance, InstanceKey, MARK_KEY, Moment, ServiceKey};
 
 use super::Core;
-use super::link::{Link, LinkService};
+use super::link::Link;
 use super::reader::Known;
+use super::service::LinkService;
 
 /// How far a look may lag behind a write. Members of a Nacos cluster lag each
 /// other by up to 1.7 s (measured, 2.2.4).

@@ -13,8 +13,9 @@ use syncline_model::{
 };
 
 use super::Core;
-use super::link::{Link, LinkService};
+use super::link::Link;
 use super::reader::Known;
+use super::service::LinkService;
 use super::status::Problem;
 
 /// What would be done for a service, before the guard has judged it.

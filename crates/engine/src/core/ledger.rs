@@ -5,7 +5,7 @@ use std::sync::Arc;
 use syncline_model::bugs::Bug;
 use syncline_model::{EndpointName, Instance, LinkName, ServiceKey, ServiceSet};
 
-use super::link::LinkService;
+use super::service::LinkService;
 use super::{Core, Effect, Persist};
 
 impl Core {

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use syncline_contract::{Area, Coverage, Hold, TargetReport, Unavailable};
 use syncline_model::bugs::Bug;
 use syncline_model::desire::Rules;
-use syncline_model::guard::{Freeze, Guard, HoldId, Record, Settings};
-use syncline_model::plan::{Change, Missing, RemovalPolicy, UnavailableAs};
+use syncline_model::guard::{Freeze, Guard, Record, Settings};
+use syncline_model::plan::{RemovalPolicy, UnavailableAs};
 use syncline_model::scope::Scope;
 use syncline_model::{
     EndpointName, Identity, Instance, InstanceKey, LinkName, Moment, NamespaceId, ServiceKey,
@@ -16,11 +16,9 @@ use syncline_model::{
 };
 
 use super::aside::SourceLost;
-use super::copies::{Former, looks_alike};
-use super::draft::LetThrough;
-use super::peers::LetGo;
 use super::reader::Reader;
-use super::status::{HoldStatus, Problem};
+use super::service::{LinkService, Writing};
+use super::status::HoldStatus;
 
 /// What a link is to do, as configured.
 #[derive(Debug)]
@@ -92,150 +90,8 @@ pub(super) struct Link {
     pub(super) from_memory: bool,
     /// How many writes are under way.
     under_way: usize,
-}
-
-/// What a link gives its target for one service.
-#[derive(Debug)]
-pub(super) struct LinkService {
-    /// The source services that make it up.
-    pub(super) from: BTreeSet<ServiceKey>,
-    /// What the target was given, as far as it confirmed.
-    pub(super) held: Arc<ServiceSet>,
-    /// Whether that is held by this run, and not only remembered.
-    pub(super) live: bool,
-    /// Whether it was confirmed so lately that it is taken up again unseen.
-    pub(super) fresh: bool,
-    /// Since when parts of it have been gone from the source.
-    pub(super) missing: Missing,
-    /// The write under way; [`Link::begin`] and [`Link::end_if`] count them.
-    pub(super) writing: Option<Writing>,
-    /// What is on disk of a write that was planned anew before it began.
-    pub(super) on_disk: BTreeSet<InstanceKey>,
-    /// Writes that failed one after another.
-    pub(super) failures: u32,
-    /// Why the last write failed.
-    pub(super) failure: Option<Arc<str>>,
-    /// No write before this moment.
-    pub(super) not_before: Option<Moment>,
-    /// A wait that a plan began is over: it is planned again, also where the
-    /// link waits for a trigger.
-    pub(super) due: bool,
-    /// Instances that are not copied because a native stands there.
-    pub(super) shadowed: Vec<InstanceKey>,
-    /// Instances that are left out, and why.
-    pub(super) left_out: Vec<Problem>,
-    /// What the guard holds of it.
-    pub(super) hold: Option<HoldId>,
-    /// Losses that the guard let through, until the target confirms them.
-    pub(super) let_through: Option<LetThrough>,
-    /// Whether it is watched at the target by name.
-    pub(super) followed: bool,
-    /// What was given before the last writes, which old looks still show.
-    pub(super) former: Former,
-    /// Whether the target was seen to keep our marks.
-    pub(super) keeps_marks: bool,
-    /// What was let go of because a replica knew better.
-    pub(super) let_go: LetGo,
-}
-
-/// A write under way.
-#[derive(Debug)]
-pub(super) struct Writing {
-    /// Its number, unique within the run.
-    pub(super) effect: u64,
-    /// What the target is being given.
-    pub(super) accepted: Arc<ServiceSet>,
-    /// How that differs from what it was given before.
-    pub(super) changes: Arc<[Change]>,
-    /// Whether it still waits for the store.
-    pub(super) stored: bool,
-    /// Something happened meanwhile: plan again afterwards.
-    pub(super) again: bool,
-}
-
-impl LinkService {
-    fn new() -> Self {
-        Self {
-            from: BTreeSet::new(),
-            held: ServiceSet::empty(),
-            live: true,
-            fresh: false,
-            missing: Missing::new(),
-            writing: None,
-            on_disk: BTreeSet::new(),
-            failures: 0,
-            failure: None,
-            not_before: None,
-            due: false,
-            shadowed: Vec::new(),
-            left_out: Vec::new(),
-            hold: None,
-            let_through: None,
-            followed: false,
-            former: Former::default(),
-            keeps_marks: false,
-            let_go: LetGo::default(),
-        }
-    }
-
-    /// The target confirmed that it holds this set.
-    fn confirm(&mut self, held: Arc<ServiceSet>) {
-        self.held = held;
-        self.live = true;
-        self.fresh = false;
-        self.let_through = None;
-        self.failures = 0;
-        self.failure = None;
-    }
-
-    /// What was to be removed and was not had been gone for long enough: its grace
-    /// does not begin again.
-    pub(super) fn stays_missing(&mut self, changes: &[Change]) {
-        for change in changes {
-            if let Change::Remove { instance, .. } = change {
-                let key = instance.key.clone();
-                self.missing.entry(key).or_insert(Moment::ORIGIN);
-            }
-        }
-    }
-
-    /// What this link gave the target at the place of an instance that stands
-    /// there with the same content, whether or not the registry kept the mark.
-    pub(super) fn wrote(&self, shown: &Instance) -> Option<&Instance> {
-        let writing = self.writing.as_ref().map(|writing| &writing.accepted);
-        let same = |given: &&Instance| looks_alike(given, shown);
-        [Some(&self.held), writing]
-            .into_iter()
-            .flatten()
-            .flat_map(|set| set.get(&shown.key))
-            .find(same)
-    }
-
-    pub(super) fn problems(&self, service: &ServiceKey) -> Vec<Problem> {
-        let failing = self.failure.iter().map(|what| Problem {
-            service: service.clone(),
-            instance: None,
-            what: format!("cannot be written ({} tries): {what}", self.failures),
-        });
-        failing.chain(self.left_out.iter().cloned()).collect()
-    }
-
-    /// Whether the target has anything of it, or is about to.
-    pub(super) fn gives(&self) -> bool {
-        !self.held.is_empty() || self.writing.is_some()
-    }
-
-    /// Whether nothing waits to be written, or to be seen at the target.
-    pub(super) fn is_settled(&self) -> bool {
-        let held = self.live || self.held.is_empty();
-        let waits = self.writing.is_some() || self.failure.is_some() || self.not_before.is_some();
-        held && !waits && self.shadowed.is_empty()
-    }
-
-    /// Whether nothing is left to remember.
-    fn is_idle(&self) -> bool {
-        self.from.is_empty() && !self.gives() && !self.followed && self.former.is_empty()
-    }
+    /// How many of them wait for the store.
+    storing: usize,
 }
 
 impl Link {
@@ -263,6 +119,7 @@ impl Link {
             lost: false,
             from_memory: false,
             under_way: 0,
+            storing: 0,
         }
     }
 
@@ -350,8 +207,7 @@ impl Link {
 
     /// Whether any write waits for the store.
     pub(super) fn is_storing(&self) -> bool {
-        let waits = |state: &LinkService| state.writing.as_ref().is_some_and(|w| !w.stored);
-        self.services.values().any(waits)
+        self.storing > 0
     }
 
     pub(super) fn services(&self) -> impl Iterator<Item = (&ServiceKey, &LinkService)> {
@@ -419,9 +275,11 @@ impl Link {
 
     /// A write of a service begins; it is the only one of that service.
     pub(super) fn begin(&mut self, service: &ServiceKey, writing: Writing) {
+        self.end_if(service, |_| true);
         if let Some(state) = self.services.get_mut(service) {
-            let before = state.writing.replace(writing);
-            self.under_way += usize::from(before.is_none());
+            self.under_way += 1;
+            self.storing += usize::from(!writing.stored);
+            state.writing = Some(writing);
         }
     }
 
@@ -429,10 +287,12 @@ impl Link {
     pub(super) fn end_if(
         &mut self,
         service: &ServiceKey,
-        ends: impl FnOnce(&mut Writing) -> bool,
+        ends: impl FnOnce(&Writing) -> bool,
     ) -> Option<Writing> {
-        let writing = self.services.get_mut(service)?.writing.take_if(ends)?;
+        let state = self.services.get_mut(service)?;
+        let writing = state.writing.take_if(|writing| ends(writing))?;
         self.under_way -= 1;
+        self.storing -= usize::from(!writing.stored);
         Some(writing)
     }
 

@@ -26,6 +26,7 @@ mod peers;
 mod preview;
 mod reader;
 mod retired;
+mod service;
 mod status;
 mod telling;
 mod timers;
@@ -545,19 +546,12 @@ impl Core {
     }
 
     fn trigger(&mut self, only: Option<&LinkName>) {
-        let mut endpoints = BTreeSet::new();
         for link in self.links.values_mut() {
             if only.is_none_or(|name| *name == link.rules.name) {
                 link.triggered(self.readers[&link.rules.from].next_round());
-                endpoints.insert(link.rules.from.clone());
-                if link.rules.target_is_read {
-                    endpoints.insert(link.rules.to.clone());
-                }
             }
         }
-        for endpoint in endpoints {
-            self.want_list(&endpoint);
-        }
+        self.relist(only);
     }
 
     /// Reads both sides of links whole, and writes nothing because of it that

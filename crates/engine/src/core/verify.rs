@@ -18,8 +18,9 @@ use syncline_model::{
 
 use super::Core;
 use super::draft::Decision;
-use super::link::{Link, LinkService};
+use super::link::Link;
 use super::reader::Reader;
+use super::service::LinkService;
 
 /// What a comparison of one link's sides found.
 #[derive(Clone, Debug)]

@@ -12,8 +12,9 @@ use syncline_model::{EndpointName, InstanceKey, LinkName, Moment, ServiceKey, Se
 
 use super::draft::Decision;
 use super::ledger::going;
-use super::link::{Link, LinkService, Writing};
+use super::link::Link;
 use super::reader::Known;
+use super::service::{LinkService, Writing};
 use super::timers::Timer;
 use super::{Core, Effect, Happening, Persist, WriteError};
 
@@ -367,11 +368,10 @@ impl Core {
         service: &ServiceKey,
         result: Result<(), Arc<str>>,
     ) {
-        let awaited = |writing: &mut Writing| !std::mem::replace(&mut writing.stored, true);
         let Some(link) = self.links.get_mut(name) else {
             return;
         };
-        let Some(writing) = link.end_if(service, awaited) else {
+        let Some(mut writing) = link.end_if(service, |writing| !writing.stored) else {
             return;
         };
         // What happened meanwhile may speak against taking anything away.
@@ -392,6 +392,7 @@ impl Core {
             self.dirty.insert((name.clone(), service.clone()));
         } else {
             let (accepted, changes) = (writing.accepted.clone(), writing.changes.clone());
+            writing.stored = true;
             link.begin(service, writing);
             self.apply(name, service, accepted, changes);
         }

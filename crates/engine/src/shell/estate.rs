@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use super::{Control, Engine, EngineSpec, State};
-use crate::store::StoreError;
+use super::{Control, Engine};
 
 /// How many questions wait for an answer before whoever asks waits too.
 const QUESTIONS_AHEAD: usize = 16;
@@ -39,17 +38,5 @@ impl Engine {
             controls: self.controls,
             asked: asked.ok()?.ok()?,
         })
-    }
-
-    /// Starts in the place of another one: its handles are this one's now.
-    ///
-    /// # Errors
-    /// As [`Engine::start`].
-    pub async fn start_after(
-        estate: Estate,
-        spec: EngineSpec,
-        state: Option<State>,
-    ) -> Result<Self, StoreError> {
-        Self::start_with(estate, spec, state).await
     }
 }

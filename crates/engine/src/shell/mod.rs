@@ -211,10 +211,14 @@ impl Engine {
     /// # Errors
     /// When the state cannot be read.
     pub async fn start(spec: EngineSpec, state: Option<State>) -> Result<Self, StoreError> {
-        Self::start_with(Estate::new(), spec, state).await
+        Self::start_after(Estate::new(), spec, state).await
     }
 
-    async fn start_with(
+    /// Starts in the place of another one: its handles are this one's now.
+    ///
+    /// # Errors
+    /// As [`Engine::start`].
+    pub async fn start_after(
         Estate { controls, asked }: Estate,
         spec: EngineSpec,
         state: Option<State>,

@@ -10,7 +10,8 @@ use syncline_model::{Instance, InstanceKey, LinkName, Moment, ServiceKey, Servic
 
 use super::{FRESH, PeerAnswer, PeerDifference, content_digest};
 use crate::core::Core;
-use crate::core::link::{Link, LinkService};
+use crate::core::link::Link;
+use crate::core::service::LinkService;
 
 /// What was let go of, and when: a look from before does not bring it back.
 #[derive(Debug, Default)]

@@ -4,8 +4,9 @@ use syncline_model::{Instance, MARK_KEY, ServiceKey};
 
 use super::{Difference, Why};
 use crate::core::Core;
-use crate::core::link::{Link, LinkService};
+use crate::core::link::Link;
 use crate::core::reader::Reader;
+use crate::core::service::LinkService;
 
 impl Core {
     /// What stands at a link's target, came from its source by its mark, and is
