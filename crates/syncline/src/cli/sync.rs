@@ -14,6 +14,7 @@ use super::route::Route;
 use super::{Context, Exit, Hinted, Usage};
 use crate::config::{Config, Endpoint, Link};
 use crate::daemon::{Daemon, Options};
+use crate::output::describe::way;
 use crate::output::number::plural;
 use crate::output::safe::safe;
 use crate::output::time::spoken;
@@ -77,10 +78,9 @@ impl SyncArgs {
         let status = brought?;
         for link in &status.links {
             context.screen.line(&format!(
-                "{}   {} → {}   {}: {} of {} in {}",
+                "{}   {}   {}: {} of {} in {}",
                 link.link,
-                link.from,
-                link.to,
+                way(link.from.as_str(), link.to.as_str()),
                 link.state.as_str(),
                 plural(link.instances, "instance"),
                 plural(link.services, "service"),

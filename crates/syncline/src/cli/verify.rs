@@ -7,6 +7,7 @@ use syncline_admin::api;
 
 use super::{Context, Exit};
 use crate::output::Format;
+use crate::output::describe::way;
 use crate::output::number::{grouped, plural};
 use crate::output::palette::{Palette, Tone};
 use crate::output::safe;
@@ -81,7 +82,8 @@ fn text(found: &api::Verification, wide: bool, palette: Palette) -> String {
     for link in &found.links {
         let name = palette.strong(&link.name);
         let seen = palette.dim(format!("({})", seen(link)));
-        text.push_str(&format!("{name}  {} → {}   {seen}\n", link.from, link.to));
+        let way = way(&link.from, &link.to);
+        text.push_str(&format!("{name}  {way}   {seen}\n"));
         let sign = palette.changed("!");
         if let Some(doubt) = &link.doubt {
             // A failure usually begins with the endpoint's name.
