@@ -159,7 +159,6 @@ impl Target for NacosTarget {
         let server = self.cluster.negotiate().await?;
         let resolved = self.resolve(&server)?;
         let mut advice = vec![resolved.crash.to_owned()];
-        advice.extend(resolved.warning);
         if resolved.hold == Hold::Connection {
             let way = self.round_trip().await?;
             if way > FAR {

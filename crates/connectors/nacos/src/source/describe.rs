@@ -35,13 +35,6 @@ impl Reader {
             ));
         }
         let http = self.cluster.http().await?;
-        if server.generation == Generation::V3
-            && let Err(error) = http
-                .namespaces(server.features.namespaces, &Route::Any)
-                .await
-        {
-            advice.push(advice::namespaces(&server, &error).to_string());
-        }
         if http.servers().distinct_members() < 2
             && config.members != Members::Vip
             && let Ok(members) = http.members(&Route::Any).await

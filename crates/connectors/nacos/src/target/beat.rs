@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use futures_util::stream::{self, FuturesUnordered, StreamExt};
 use parking_lot::Mutex;
 use syncline_contract::{Failure, Write};
-use syncline_model::Moment;
-use syncline_nacos::http::{Route, WriteApi};
+use syncline_model::{Moment, ServiceKey};
+use syncline_nacos::http::{HttpError, Route, WriteApi};
+use syncline_nacos::message as wire;
 use syncline_nacos::version::Negotiated;
 use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinSet;
@@ -15,7 +17,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::beats::{After, Beats, Job, Outcome, Task};
 use super::difference::difference;
-use super::http::Way;
+use super::http::{Way, write_api};
 use super::{closed, together};
 use crate::client::Cluster;
 use crate::convert::beaten;
@@ -53,7 +55,7 @@ impl Beaten {
             way: Way {
                 endpoint: cluster.endpoint().clone(),
                 http: Arc::clone(cluster.http().await?),
-                api: WriteApi::V1,
+                api: write_api(server),
                 identity: server.features.http_identity,
                 in_flight: WRITES_IN_FLIGHT,
                 writes: Semaphore::new(ALL_WRITES_IN_FLIGHT),
@@ -169,21 +171,45 @@ impl Held {
     async fn beat(&self, job: &Job) -> Outcome {
         let (service, _) = &job.subject;
         let registration = (self.way.registration)(service, &job.instance);
-        // Always a light one: a full one registers what it finds missing, and
-        // without `enabled`.
-        let answer = self
-            .way
-            .http
-            .beat(service, &registration, true, &Route::Any)
-            .await;
-        match answer {
-            Ok(beat) if beat.value.known => Outcome::Alive(beat.value.next),
-            Ok(_) => Outcome::Unknown,
-            Err(error) => self.failed(&error),
-        }
+        let answer = match self.way.api {
+            WriteApi::V1 => self.beat_v1(service, &registration).await,
+            WriteApi::V3 => self.beat_v3(service, &registration).await,
+        };
+        answer.unwrap_or_else(|error| self.failed(&error))
     }
 
-    fn failed(&self, error: &syncline_nacos::http::HttpError) -> Outcome {
+    /// Always a light one: a full one registers what it finds missing, and
+    /// without `enabled`.
+    async fn beat_v1(
+        &self,
+        service: &ServiceKey,
+        registration: &wire::Instance,
+    ) -> Result<Outcome, HttpError> {
+        let http = &self.way.http;
+        let beat = http.beat(service, registration, true, &Route::Any).await?;
+        Ok(match beat.value.known {
+            true => Outcome::Alive(beat.value.next),
+            false => Outcome::Unknown,
+        })
+    }
+
+    /// Such a beat never registers anything, and its answer tells no interval.
+    async fn beat_v3(
+        &self,
+        service: &ServiceKey,
+        registration: &wire::Instance,
+    ) -> Result<Outcome, HttpError> {
+        let http = &self.way.http;
+        let known = http
+            .heartbeat_v3(service, registration, &Route::Any)
+            .await?;
+        Ok(match known.value {
+            true => Outcome::Alive(Duration::MAX),
+            false => Outcome::Unknown,
+        })
+    }
+
+    fn failed(&self, error: &HttpError) -> Outcome {
         if !self.failing.swap(true, Ordering::Relaxed) {
             let held = self.beats.lock().len();
             tracing::warn!(endpoint = %self.way.endpoint, %error, held, "beats do not arrive");

@@ -11,8 +11,6 @@ pub(super) struct Resolved {
     pub(super) hold: Hold,
     /// What a crash of ours does.
     pub(super) crash: &'static str,
-    /// What is not as it should be.
-    pub(super) warning: Option<String>,
 }
 
 /// Decides, or says why what is asked for cannot be.
@@ -21,19 +19,11 @@ pub(super) fn resolve(
     replicas: usize,
     server: &Negotiated,
 ) -> Result<Resolved, String> {
-    let features = &server.features;
-    let beats = features.v1_client.worth_trying();
-    let batches = features.grpc_batch;
+    let batches = server.features.grpc_batch;
     let hold = match mode {
         HoldMode::Persistent => Hold::Persistent,
-        HoldMode::Beat if beats => Hold::Beat,
-        HoldMode::Beat => {
-            return Err(format!(
-                "`hold: beat` needs the HTTP API of 1.x, which Nacos {} does not have; use \
-                 `connection` or `persistent`",
-                server.known
-            ));
-        }
+        // Every version takes beats: 3.x by an API of its own.
+        HoldMode::Beat => Hold::Beat,
         HoldMode::Connection if batches.worth_trying() => Hold::Connection,
         HoldMode::Connection => {
             return Err(format!(
@@ -43,19 +33,10 @@ pub(super) fn resolve(
             ));
         }
         HoldMode::Auto if replicas >= 2 && batches == Support::Yes => Hold::Connection,
-        HoldMode::Auto if beats => Hold::Beat,
-        HoldMode::Auto => Hold::Connection,
+        HoldMode::Auto => Hold::Beat,
     };
-    let alone = hold == Hold::Connection && replicas < 2;
-    Ok(Resolved {
-        hold,
-        crash: crash(hold),
-        warning: (mode == HoldMode::Auto && alone).then(|| {
-            "this server has no beats, so a connection holds the registrations, and a single \
-             replica holds it: run two, or use `hold: persistent`"
-                .to_owned()
-        }),
-    })
+    let crash = crash(hold);
+    Ok(Resolved { hold, crash })
 }
 
 fn crash(hold: Hold) -> &'static str {
@@ -97,15 +78,11 @@ mod tests {
             ("2.0.3", Beat, Beat),
             ("2.1.1", Beat, Connection),
             ("3.0.3", Beat, Connection),
-            ("3.2.0", Connection, Connection),
+            ("3.2.0", Beat, Connection),
         ] {
             assert_eq!(held(HoldMode::Auto, 1, version), Some(one), "{version}");
             assert_eq!(held(HoldMode::Auto, 2, version), Some(two), "{version}");
         }
-        let alone = resolve(HoldMode::Auto, 1, &server("3.2.0")).expect("a way");
-        assert!(alone.warning.is_some());
-        let paired = resolve(HoldMode::Auto, 2, &server("3.2.0")).expect("a way");
-        assert_eq!(paired.warning, None);
     }
 
     #[test]
@@ -116,7 +93,7 @@ mod tests {
             "{refused}"
         );
         assert_eq!(held(HoldMode::Connection, 1, "1.3.0"), None);
-        assert_eq!(held(HoldMode::Beat, 1, "3.2.0"), None);
+        assert_eq!(held(HoldMode::Beat, 1, "3.2.0"), Some(Hold::Beat));
         assert_eq!(
             held(HoldMode::Persistent, 1, "1.3.0"),
             Some(Hold::Persistent)

@@ -7,10 +7,20 @@ use syncline_contract::{Class, Failure, Whose};
 use syncline_model::{EndpointName, Identity, Instance, InstanceKey, ServiceKey};
 use syncline_nacos::http::{HttpClient, HttpError, Route, WriteApi};
 use syncline_nacos::message as wire;
+use syncline_nacos::version::{Generation, Negotiated};
 use tokio::sync::Semaphore;
 
 use super::rules;
 use crate::failure;
+
+/// The API to write by: 3.2 has none of the others, and what is before 3.0 does
+/// not have that of 3.0.
+pub(super) fn write_api(server: &Negotiated) -> WriteApi {
+    match server.generation {
+        Generation::V1 | Generation::V2 => WriteApi::V1,
+        Generation::V3 => WriteApi::V3,
+    }
+}
 
 /// Where to write, and how.
 pub(super) struct Way {

@@ -9,14 +9,14 @@ use futures_util::stream::{self, StreamExt};
 use parking_lot::Mutex;
 use syncline_contract::{Failure, Write};
 use syncline_model::{ClusterName, Instance, InstanceKey, ServiceKey};
-use syncline_nacos::http::{Class, HttpError, Route, WriteApi};
+use syncline_nacos::http::{Class, HttpError, Route};
 use syncline_nacos::message as wire;
 use syncline_nacos::version::{Generation, Negotiated};
 use tokio::sync::Semaphore;
 use tokio::time::sleep;
 
 use super::difference::difference;
-use super::http::Way;
+use super::http::{Way, write_api};
 use super::{closed, together};
 use crate::client::Cluster;
 use crate::convert::registration;
@@ -62,10 +62,7 @@ impl Persistent {
             way: Way {
                 endpoint: cluster.endpoint().clone(),
                 http: Arc::clone(cluster.http().await?),
-                api: match server.generation {
-                    Generation::V1 | Generation::V2 => WriteApi::V1,
-                    Generation::V3 => WriteApi::V3,
-                },
+                api: write_api(server),
                 identity: server.features.http_identity,
                 in_flight: WRITES_IN_FLIGHT,
                 writes: Semaphore::new(ALL_WRITES_IN_FLIGHT),

@@ -11,8 +11,9 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
-/// A request without a body, as far as tests look at it.
+/// A request, as far as tests look at it.
 pub(crate) struct Asked {
+    pub(crate) method: String,
     /// Below `/nacos`.
     pub(crate) path: String,
     pub(crate) query: BTreeMap<String, String>,
@@ -71,13 +72,26 @@ async fn serve(mut stream: TcpStream, answer: Arc<dyn Fn(&Asked) -> Answer + Sen
         }
     }
     let head = String::from_utf8_lossy(&head).into_owned();
-    let target = head.split_whitespace().nth(1).unwrap_or_default();
+    let length = head.lines().find_map(|line| {
+        let (name, value) = line.split_once(": ")?;
+        let is_length = name.eq_ignore_ascii_case("content-length");
+        is_length.then(|| value.parse().ok())?
+    });
+    // Closing over a body that was not read would take the answer along.
+    let mut body = vec![0; length.unwrap_or(0)];
+    if stream.read_exact(&mut body).await.is_err() {
+        return;
+    }
+    let mut words = head.split_whitespace();
+    let method = words.next().unwrap_or_default().to_owned();
+    let target = words.next().unwrap_or_default();
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
     let pair = |pair: &str| {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         (name.to_owned(), value.to_owned())
     };
     let asked = Asked {
+        method,
         path: path.strip_prefix("/nacos").unwrap_or(path).to_owned(),
         query: query.split('&').map(pair).collect(),
     };

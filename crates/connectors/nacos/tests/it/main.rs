@@ -3,6 +3,7 @@
 mod cluster;
 mod doubt;
 mod fake;
+mod heartbeat;
 mod list;
 mod place;
 mod strange;
