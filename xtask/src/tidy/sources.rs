@@ -20,6 +20,13 @@ const MARKS: [&str; 3] = [
     concat!("XX", "X"),
 ];
 
+/// Starting programs is for chores and tests. What ships starts none, so that no name or metadata from a registry can
+/// ever be a part of a command.
+const STARTS_PROGRAMS: [&str; 2] = ["process::Command", "std::process::{Command"];
+
+/// Where programs may be started.
+const MAY_START_PROGRAMS: [&str; 2] = ["xtask/", "crates/testkit/"];
+
 pub(super) fn check(files: &[File]) -> Vec<Finding> {
     let sources: Vec<&File> = files
         .iter()
@@ -54,7 +61,22 @@ fn check_file(file: &File) -> Vec<Finding> {
         ));
     }
     findings.extend(unfinished(file));
+    findings.extend(starts_programs(file));
     findings
+}
+
+/// A room that ships and starts programs.
+fn starts_programs(file: &File) -> impl Iterator<Item = Finding> {
+    let may = MAY_START_PROGRAMS
+        .iter()
+        .any(|room| file.path.starts_with(room))
+        || file.path.contains("/tests/");
+    let lines = file.text.lines().enumerate().filter(move |_| !may);
+    lines.filter_map(|(index, line)| {
+        let starts = STARTS_PROGRAMS.iter().any(|start| line.contains(start));
+        let place = format!("{}:{}", file.path, index + 1);
+        starts.then(|| Finding::new(place, "starts a program: nothing that ships may"))
+    })
 }
 
 /// Marks of unfinished work that name no issue.
@@ -199,6 +221,23 @@ mod tests {
         assert_eq!(
             found,
             ["crates/a/src/lib.rs: lacks the `//!` page of its crate"]
+        );
+    }
+
+    #[test]
+    fn nothing_that_ships_starts_programs() {
+        let text = "//! A.\nuse tokio::process::Command;\nuse std::process::{Command, Stdio};\nuse std::process::exit;\n";
+        let files = [
+            file("crates/a/src/lib.rs", text),
+            file("crates/testkit/src/lib.rs", text),
+            file("crates/a/tests/it/main.rs", text),
+        ];
+        let found = findings(&files);
+        assert_eq!(
+            found,
+            [2, 3].map(|line| format!(
+                "crates/a/src/lib.rs:{line}: starts a program: nothing that ships may"
+            ))
         );
     }
 

@@ -2,6 +2,7 @@
 
 mod bulk;
 mod fake;
+mod hostile;
 mod login;
 mod probe;
 mod real;
