@@ -224,6 +224,10 @@ fn together(doing: String, mut failures: Vec<Failure>) -> Result<(), Failure> {
         return Ok(());
     }
     let others = failures.len() - 1;
+    let rest = failures
+        .iter()
+        .filter_map(|failure| failure.retry_after)
+        .max();
     let first = failures.swap_remove(0);
     if others == 0 {
         return Err(first);
@@ -231,6 +235,6 @@ fn together(doing: String, mut failures: Vec<Failure>) -> Result<(), Failure> {
     let doing = format!("{doing} ({others} others failed too)");
     Err(Failure::new(first.class, doing)
         .blaming(first.whose)
-        .after(first.retry_after)
+        .after(rest)
         .because(first))
 }

@@ -34,6 +34,7 @@ mod probe;
 mod raw;
 #[cfg(test)]
 mod recorded;
+mod retry_after;
 mod secret;
 mod servers;
 mod tls;

@@ -6,12 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use reqwest::header::{ACCEPT, HeaderMap, LOCATION, RETRY_AFTER, USER_AGENT};
+use reqwest::header::{ACCEPT, HeaderMap, LOCATION, USER_AGENT};
 use reqwest::{Method, StatusCode};
 use rustls::{CertificateError, ClientConfig, RootCertStore};
 
 use super::address::ServerAddress;
 use super::error::{Call, HttpError};
+use super::retry_after::retry_after;
 use super::tls::{SetupError, TlsOptions};
 
 /// How `/v1` calls introduce themselves. 1.x goes by it: it groups service
@@ -219,9 +220,7 @@ impl Transport {
         Ok(Answer {
             status: response.status(),
             location: header(LOCATION),
-            retry_after: header(RETRY_AFTER)
-                .and_then(|seconds| seconds.trim().parse().ok())
-                .map(Duration::from_secs),
+            retry_after: retry_after(response.headers()),
             body: body.freeze(),
             call,
         })
