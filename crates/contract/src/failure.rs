@@ -110,6 +110,12 @@ impl Class {
         }
     }
 
+    /// Whether fewer calls may do better: the peer asks for that, is not ready,
+    /// or did not answer.
+    pub fn is_overload(self) -> bool {
+        matches!(self, Self::Transient | Self::Throttled | Self::NotReady)
+    }
+
     /// The class as one word, for metrics and logs.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -6,8 +6,9 @@
 //! what this link gave the target before, who else stands there, and the
 //! policy for what went away.
 
+mod change;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,175 +19,9 @@ use crate::service::ServiceSet;
 use crate::time::Moment;
 use crate::view::{Absence, View};
 
-/// One step towards the accepted set.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Change {
-    /// The instance is new at the target.
-    Add(Instance),
-    /// The instance stays and its content changes, in place.
-    Update {
-        /// What the target was given before.
-        from: Instance,
-        /// What it is given now.
-        to: Instance,
-    },
-    /// The instance went away at the source and stays, without traffic.
-    MarkUnavailable {
-        /// What the target was given before.
-        from: Instance,
-        /// What it is given now.
-        to: Instance,
-        /// Proof that it went away.
-        proof: Absence,
-    },
-    /// The instance goes.
-    Remove {
-        /// What the target was given before.
-        instance: Instance,
-        /// What allows it.
-        because: Removal,
-    },
-}
+pub use change::{Change, Removal, difference};
 
-impl Change {
-    /// Which instance changes.
-    pub fn key(&self) -> &InstanceKey {
-        match self {
-            Self::Add(instance) | Self::Remove { instance, .. } => &instance.key,
-            Self::Update { to, .. } | Self::MarkUnavailable { to, .. } => &to.key,
-        }
-    }
-
-    /// The kind as one word, for metrics, logs and the journal.
-    pub fn kind(&self) -> &'static str {
-        match self {
-            Self::Add(_) => "add",
-            Self::Update { .. } => "update",
-            Self::MarkUnavailable { .. } => "mark-unavailable",
-            Self::Remove { .. } => "remove",
-        }
-    }
-
-    /// Make before break: what comes is written before what goes.
-    fn turn(&self) -> u8 {
-        match self {
-            Self::Add(_) => 0,
-            Self::Update { .. } => 1,
-            Self::MarkUnavailable { .. } => 2,
-            Self::Remove { .. } => 3,
-        }
-    }
-
-    /// Whether a consumer gains an instance that it can use.
-    pub fn gains_use(&self) -> bool {
-        match self {
-            Self::Add(instance) => instance.in_use(),
-            Self::Update { from, to } => !from.in_use() && to.in_use(),
-            Self::MarkUnavailable { .. } | Self::Remove { .. } => false,
-        }
-    }
-
-    /// Whether a consumer loses an instance that it could use.
-    pub fn loses_use(&self) -> bool {
-        match self {
-            Self::Add(_) => false,
-            Self::Update { from, to } | Self::MarkUnavailable { from, to, .. } => {
-                from.in_use() && !to.in_use()
-            }
-            // A shadowed copy is replaced by the native itself.
-            Self::Remove { instance, because } => {
-                instance.in_use() && !matches!(because, Removal::Shadowed(_))
-            }
-        }
-    }
-}
-
-/// What allows a removal.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum Removal {
-    /// A complete view does not show it.
-    Absent(Absence),
-    /// An application registers natively where our copy stands.
-    Shadowed(Standing),
-    /// It was kept for a while after it went away, and that is over.
-    Expired(Absence),
-    /// We cannot see the source, and a replica that can does not hold it.
-    LeftToReplica,
-    /// The source has it, and the link does not select it any more.
-    LeftScope(Absence),
-    /// The link is not configured any more.
-    LinkRemoved(Absence),
-}
-
-/// The cause as the journal tells it.
-impl fmt::Display for Removal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Absent(proof) => write!(f, "gone from the source ({})", proof.truth()),
-            Self::Shadowed(Standing::OtherLink) => f.write_str("given by another link now"),
-            Self::Shadowed(_) => f.write_str("registered natively at the target"),
-            Self::Expired(proof) => write!(
-                f,
-                "unavailable for longer than expire_after ({})",
-                proof.truth()
-            ),
-            Self::LeftToReplica => {
-                f.write_str("let go: a replica that sees the source does not hold it")
-            }
-            Self::LeftScope(_) => f.write_str("left the scope of the link"),
-            Self::LinkRemoved(_) => f.write_str("its link was removed from the configuration"),
-        }
-    }
-}
-
-/// What changed from one content to the other, for people:
-/// `weight 1 → 5, healthy → unhealthy, zone=a → b`.
-pub fn difference(from: &Instance, to: &Instance) -> String {
-    let mut parts = Vec::new();
-    if from.key.cluster != to.key.cluster {
-        parts.push(format!("cluster {} → {}", from.key.cluster, to.key.cluster));
-    }
-    if from.weight != to.weight {
-        parts.push(format!("weight {} → {}", from.weight, to.weight));
-    }
-    if given_healthy(from) != given_healthy(to) {
-        parts.push(match given_healthy(to) {
-            true => "unhealthy → healthy".to_owned(),
-            false => "healthy → unhealthy".to_owned(),
-        });
-    }
-    if from.enabled != to.enabled {
-        parts.push(match to.enabled {
-            true => "disabled → enabled".to_owned(),
-            false => "enabled → disabled".to_owned(),
-        });
-    }
-    for (key, old) in from.metadata.iter() {
-        match to.metadata.get(key) {
-            Some(new) if new == old => {}
-            Some(new) => parts.push(format!("{key}={old} → {new}")),
-            None => parts.push(format!("{key}={old} dropped")),
-        }
-    }
-    for (key, new) in to.metadata.iter() {
-        if from.metadata.get(key).is_none() {
-            parts.push(format!("{key}={new} set"));
-        }
-    }
-    parts.join(", ")
-}
-
-/// What consumers are told of an instance's health: one whose health nobody
-/// knows is given to them as healthy, or they would be left without it.
-fn given_healthy(instance: &Instance) -> bool {
-    instance.healthy.or(true)
-}
-
-/// Whether giving a target the one in place of the other makes a difference to
-/// consumers.
-fn is_told_apart(given: &Instance, now: &Instance) -> bool {
-    given.key != now.key || given.content_differs(now) || given_healthy(given) != given_healthy(now)
-}
+use change::{given_healthy, is_told_apart};
 
 /// What happens to an instance that went away at the source.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -228,6 +63,10 @@ pub enum Losses {
 /// Since when instances have been gone, for grace and expiry.
 pub type Missing = BTreeMap<InstanceKey, Moment>;
 
+/// Since when the source has told another health of instances than the target
+/// was given.
+pub type Flips = BTreeMap<InstanceKey, Moment>;
+
 /// Host and port of what applications register natively at the target, and how
 /// that stands to a copy of ours.
 pub type Natives = BTreeMap<(Host, Port), Standing>;
@@ -266,6 +105,10 @@ pub struct Inputs<'a> {
     pub unavailable: UnavailableAs,
     /// Whether the guard holds losses.
     pub losses: Losses,
+    /// Since when the source has told another health than the target was given.
+    pub flips: &'a Flips,
+    /// How long a change of health has to last before the target is told.
+    pub dwell: Duration,
     /// Now.
     pub now: Moment,
 }
@@ -281,11 +124,42 @@ pub struct Plan {
     pub missing: Missing,
     /// Instances that are not copied because a native stands there.
     pub shadowed: Vec<InstanceKey>,
-    /// When to plan again though nothing happened: a grace or an expiry ends.
+    /// Since when the source has told another health than the target was given,
+    /// for the next plan.
+    pub flips: Flips,
+    /// When to plan again though nothing happened: a grace, an expiry or a
+    /// dwell time ends.
     pub wake: Option<Moment>,
 }
 
 impl Plan {
+    /// The same plan with the first so many of its removals; those that are
+    /// left for later come besides, and what they would take away stays.
+    #[must_use]
+    pub fn with_removals(mut self, most: usize) -> (Self, Vec<Change>) {
+        let mut left = most;
+        let mut later = Vec::new();
+        self.changes.retain(|change| {
+            let waits = change.is_removal() && left == 0;
+            if waits {
+                later.push(change.clone());
+            } else if change.is_removal() {
+                left -= 1;
+            }
+            !waits
+        });
+        if later.is_empty() {
+            return (self, later);
+        }
+        let marked: BTreeSet<&InstanceKey> = later.iter().map(Change::key).collect();
+        let staying = later.iter().filter_map(Change::before).cloned();
+        let accepted = self.accepted.instances().iter();
+        let accepted = accepted.filter(|instance| !marked.contains(&instance.key));
+        let accepted = accepted.cloned().chain(staying).collect();
+        self.accepted = Arc::new(ServiceSet::new(accepted));
+        (self, later)
+    }
+
     /// The same plan, telling why what is absent is: `why` is asked with each
     /// instance that goes, and the proof that it is not wanted.
     #[must_use]
@@ -351,6 +225,7 @@ pub fn plan(inputs: &Inputs<'_>) -> Plan {
         changes: Vec::new(),
         missing: Missing::new(),
         shadowed: Vec::new(),
+        flips: Flips::new(),
         wake: None,
     }
     .plan()
@@ -362,6 +237,7 @@ struct Planner<'a> {
     changes: Vec<Change>,
     missing: Missing,
     shadowed: Vec<InstanceKey>,
+    flips: Flips,
     wake: Option<Moment>,
 }
 
@@ -381,6 +257,7 @@ impl Planner<'_> {
             changes: self.changes,
             missing: self.missing,
             shadowed: self.shadowed,
+            flips: self.flips,
             wake: self.wake,
         }
     }
@@ -409,6 +286,7 @@ impl Planner<'_> {
         let mut to = wanted.clone();
         if !self.was_marked(held, wanted) {
             to.healthy = wanted.healthy.or_seen(held.healthy);
+            self.dwell(held, &mut to);
         }
         to.ephemeral = wanted.ephemeral.or_seen(held.ephemeral);
         let loses = held.in_use() && !to.in_use();
@@ -423,6 +301,22 @@ impl Planner<'_> {
             });
         }
         self.accepted.push(to);
+    }
+
+    /// A change of health that has not lasted for long is not passed on yet.
+    fn dwell(&mut self, held: &Instance, to: &mut Instance) {
+        let dwell = self.inputs.dwell;
+        if dwell.is_zero() || given_healthy(held) == given_healthy(to) {
+            return;
+        }
+        let now = self.inputs.now;
+        let since = *self.inputs.flips.get(&held.key).unwrap_or(&now);
+        // Also while it is passed on: a write may fail.
+        self.flips.insert(held.key.clone(), since);
+        if now.since(since) < dwell {
+            to.healthy = held.healthy;
+            self.wake_at(since + dwell);
+        }
     }
 
     /// Decides on an instance that this link gave the target and that is not
@@ -450,10 +344,13 @@ impl Planner<'_> {
         match self.inputs.desired.absence(&held.key, identity) {
             Some(proof) => self.let_go(held, proof),
             // Not shown by a view that may not show everything: it stays, and
-            // so does the moment since which it has been gone.
+            // so do the moments since which it has been gone or flipped.
             None => {
                 if let Some(since) = self.inputs.missing.get(&held.key) {
                     self.missing.insert(held.key.clone(), *since);
+                }
+                if let Some(since) = self.inputs.flips.get(&held.key) {
+                    self.flips.insert(held.key.clone(), *since);
                 }
                 self.accepted.push(held.clone());
             }
@@ -530,30 +427,5 @@ impl Planner<'_> {
 
     fn wake_at(&mut self, moment: Moment) {
         self.wake = Some(self.wake.map_or(moment, |wake| wake.min(moment)));
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::instance::Metadata;
-
-    #[test]
-    fn a_difference_names_every_field_that_differs() {
-        let mut before = Instance::new("10.0.0.1", Port::new(80).expect("not zero"));
-        before.metadata = Metadata::from_pairs([("zone", "a"), ("v", "1")]);
-        let mut after = before.clone();
-        after.key.cluster = "east".into();
-        after.weight = Weight::new(2.5).expect("legal");
-        after.healthy = Seen::Known(false);
-        after.enabled = false;
-        after.metadata = Metadata::from_pairs([("zone", "b"), ("new", "x")]);
-        assert_eq!(
-            difference(&before, &after),
-            "cluster DEFAULT → east, weight 1 → 2.5, healthy → unhealthy, enabled → disabled, \
-             v=1 dropped, zone=a → b, new=x set"
-        );
-        after.healthy = Seen::Unknown;
-        assert!(!difference(&before, &after).contains("healthy"));
     }
 }

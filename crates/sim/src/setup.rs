@@ -1,6 +1,7 @@
 //! What one seed's world is made of: registries, links between them, and which
 //! faults exist at all.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use syncline_contract::Hold;
@@ -87,6 +88,10 @@ pub struct LinkSetup {
     pub is_guarded: bool,
     /// Whether it follows changes as they come.
     pub realtime: bool,
+    /// How long a change of health has to last.
+    pub health_dwell: Duration,
+    /// How fast it may take away.
+    pub removals_per_second: NonZeroU32,
 }
 
 impl Setup {
@@ -168,6 +173,8 @@ impl Setup {
             serves_last_known: to.is_embedded,
             realtime: link.realtime,
             source_lost: SourceLost::Keep,
+            health_dwell: link.health_dwell,
+            removals_per_second: link.removals_per_second,
             retired: false,
         }
     }
@@ -252,6 +259,8 @@ fn draw_link(
         },
         is_guarded: guarded,
         realtime: chance.percent(85),
+        health_dwell: Duration::ZERO,
+        removals_per_second: NonZeroU32::MIN,
     }
 }
 

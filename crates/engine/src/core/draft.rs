@@ -68,7 +68,8 @@ pub(super) struct LetThrough {
 }
 
 impl LetThrough {
-    fn of(offer: &Offer) -> Option<Self> {
+    /// Losses that an offer is about, if there are any.
+    pub(super) fn of(offer: &Offer) -> Option<Self> {
         let count = offer.has.saturating_sub(offer.given);
         (offer.lost != LostDigest::NONE).then_some(Self {
             lost: offer.lost,
@@ -211,6 +212,8 @@ impl Core {
                 policy: link.rules.removal,
                 unavailable: link.unavailable(),
                 losses,
+                flips: &state.flips,
+                dwell: link.rules.health_dwell,
                 now,
             })
             .explained(|gone, proof| self.why_gone(link, service, gone, proof))
@@ -219,9 +222,7 @@ impl Core {
         let loses = passing.changes.iter().any(Change::loses_use);
         let has = u32::try_from(state.held.in_use()).unwrap_or(u32::MAX);
         let source = &self.readers[&link.rules.from];
-        // Under a mapping the address at the target says nothing of the source.
-        let comparable = link.rules.rules.mapping.is_identity();
-        let moved = |key: &InstanceKey| comparable && source.moved(&state.from, key, now);
+        let moved = |key: &InstanceKey| self.has_moved(now, link, state, key);
         // A push that changed an instance so that it left the scope, or that
         // took it from one of several services that make up this one, lacks
         // nothing at the source, so that nobody has asked for the proof yet.
@@ -274,6 +275,20 @@ impl Core {
             passing: given(passing),
             left_out: wanted.left_out,
         })
+    }
+
+    /// Whether the source now shows an instance under another service that did
+    /// not show it before.
+    pub(super) fn has_moved(
+        &self,
+        now: Moment,
+        link: &Link,
+        state: &LinkService,
+        key: &InstanceKey,
+    ) -> bool {
+        // Under a mapping the address at the target says nothing of the source.
+        let comparable = link.rules.rules.mapping.is_identity();
+        comparable && self.readers[&link.rules.from].moved(&state.from, key, now)
     }
 
     /// What natives win of a service at once, also while its link waits for its

@@ -181,6 +181,9 @@ pub enum Event {
         /// Whether they are out of use from now on.
         on: bool,
     },
+    /// The process stood still for a while, as on a machine that slept: what
+    /// was seen before is older than it seems.
+    StoodStill,
     /// Time went by.
     Tick,
 }
@@ -476,6 +479,8 @@ pub enum Happening {
     Evacuated,
     /// An operator put them back into use.
     Restored,
+    /// An instance's health changed at the source, and may yet change back.
+    Flipped,
 }
 
 impl Happening {
@@ -501,6 +506,7 @@ impl Happening {
             Self::Resumed => "resumed",
             Self::Evacuated => "evacuated",
             Self::Restored => "restored",
+            Self::Flipped => "flipped",
         }
     }
 }

@@ -2,7 +2,9 @@
 //! waits for what.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroU32;
 use std::sync::Arc;
+use std::time::Duration;
 
 use syncline_contract::{Area, Coverage, Hold, TargetReport, Unavailable};
 use syncline_model::bugs::Bug;
@@ -16,7 +18,9 @@ use syncline_model::{
 };
 
 use super::aside::SourceLost;
+use super::pace::Pace;
 use super::reader::Reader;
+use super::retries::Retries;
 use super::service::{LinkService, Writing};
 use super::status::HoldStatus;
 
@@ -46,6 +50,11 @@ pub struct LinkRules {
     pub realtime: bool,
     /// What happens while its source stays lost.
     pub source_lost: SourceLost,
+    /// How long a change of health has to last before the target is told.
+    pub health_dwell: Duration,
+    /// How many instances it takes away in a second at most, besides ten
+    /// seconds' worth that may be saved up.
+    pub removals_per_second: NonZeroU32,
     /// Whether it is configured no more, and what it gave is to be withdrawn. It
     /// reads from nowhere then: its source is its target.
     pub retired: bool,
@@ -92,6 +101,14 @@ pub(super) struct Link {
     under_way: usize,
     /// How many of them wait for the store.
     storing: usize,
+    /// How fast it may take away.
+    pub(super) pace: Pace,
+    /// Services with removals that wait for their turn.
+    pub(super) removing: BTreeSet<ServiceKey>,
+    /// How often it may try again what failed.
+    pub(super) retries: Retries,
+    /// Services that failed and wait for their turn.
+    pub(super) retrying: BTreeSet<ServiceKey>,
 }
 
 impl Link {
@@ -105,6 +122,10 @@ impl Link {
                 .then(|| rules.rules.scope.clone()),
             guard: Guard::new(rules.name.clone(), rules.guard),
             in_use: 0,
+            pace: Pace::new(rules.removals_per_second),
+            removing: BTreeSet::new(),
+            retries: Retries::new(),
+            retrying: BTreeSet::new(),
             rules,
             services: BTreeMap::new(),
             renamed: BTreeMap::new(),
@@ -491,6 +512,11 @@ impl Link {
         Some((view, self.whole_at?))
     }
 
+    /// A standstill is over: the last list proves nothing any more.
+    pub(super) fn distrust(&mut self) {
+        self.whole_at = None;
+    }
+
     /// Held services that no source service makes up.
     pub(super) fn orphans(&mut self) -> impl Iterator<Item = (&ServiceKey, &mut LinkService)> {
         let services = self.services.iter_mut();
@@ -545,7 +571,9 @@ impl Link {
             true => self.waiting.len(),
             false => 0,
         };
-        waiting + self.services.values().filter(waits).count()
+        let removing = |service: &&ServiceKey| !self.waiting.contains(*service);
+        let removing = self.removing.iter().filter(removing).count();
+        waiting + removing + self.services.values().filter(waits).count()
     }
 
     pub(super) fn holds(&self, now: Moment) -> Vec<HoldStatus> {

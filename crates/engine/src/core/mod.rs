@@ -22,14 +22,18 @@ mod holds;
 mod ledger;
 mod link;
 mod looks;
+mod pace;
 mod peers;
 mod preview;
 mod reader;
 mod retired;
+mod retries;
 mod service;
+mod standstill;
 mod status;
 mod telling;
 mod timers;
+mod turns;
 mod verify;
 mod watching;
 mod write;
@@ -222,6 +226,7 @@ impl Core {
                 self.evacuate(what, on);
             }
             Event::Relist { link } => self.relist(link.as_ref()),
+            Event::StoodStill => self.stood_still(now),
             Event::Tick => {}
         }
     }
@@ -615,6 +620,8 @@ impl Core {
                 Timer::SourceLost(link) => self.source_stays_lost(&link),
                 Timer::Plan(link, service) => self.due(link, service),
                 Timer::Watch(endpoint) => self.watch(&endpoint),
+                Timer::Removals(link) => self.let_removals_go(now, &link),
+                Timer::Retries(link) => self.let_retries_go(now, &link),
                 // What waited is planned after the timers.
                 Timer::GoOn => {}
             }

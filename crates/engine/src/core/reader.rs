@@ -1,6 +1,8 @@
 //! What is known of one registry: a view per service, and what is being done
 //! to know it better.
 
+mod known;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,8 +12,11 @@ use syncline_model::bugs::Bug;
 use syncline_model::merge::{merge, replace};
 use syncline_model::{Instance, InstanceKey, Moment, ServiceKey, ServiceSet, Truth, View};
 
+pub(super) use known::Known;
+
 use super::arrivals::Arrivals;
 use super::looks::{failed, misread, overtaken, proves_absence, suspicion, with_rejected};
+use known::Reading;
 
 /// The wait before a failed read or list is tried again, doubled each time.
 const FIRST_RETRY: Duration = Duration::from_secs(1);
@@ -36,6 +41,8 @@ pub(super) struct Reader {
     /// Reads of single services under way.
     pub(super) reads: usize,
     round: u64,
+    /// Lists up to this one began before a standstill.
+    stale_round: u64,
     listing: Listing,
     list_failures: u32,
     listed: bool,
@@ -49,50 +56,12 @@ pub(super) struct Reader {
     pub(super) down: Option<Arc<str>>,
 }
 
-/// What is known of one service.
-#[derive(Debug)]
-pub(super) struct Known {
-    /// The last look.
-    pub(super) view: View,
-    /// What the last looks together say is there. Unlike the view, it also
-    /// stands while a look failed, and from the store before the first look.
-    pub(super) last: Arc<ServiceSet>,
-    /// Instances of the last look that make no sense.
-    pub(super) rejected: Vec<Rejected>,
-    /// When the last complete look was had.
-    pub(super) seen_at: Option<Moment>,
-    /// Where something stands that the last look did not show, and that is not
-    /// proved gone.
-    unshown: Vec<InstanceKey>,
-    /// Whether a complete read of it has ended since the start.
-    was_read: bool,
-    /// Whether no push changed it since it was last read or listed, so that what
-    /// it does not show is gone.
-    confirmed: bool,
-    /// The round of the last list that showed it.
-    round: u64,
-    /// The round in which it was last pushed or read.
-    fresh: u64,
-    reading: Reading,
-    failures: u32,
-}
-
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 enum Listing {
     #[default]
     Idle,
     Running {
         again: bool,
-    },
-}
-
-#[derive(Clone, PartialEq, Eq, Debug)]
-enum Reading {
-    Idle,
-    Running {
-        again: Option<Purpose>,
-        /// What a list or a push showed since it began.
-        meanwhile: Option<Arc<ServiceSet>>,
     },
 }
 
@@ -105,122 +74,6 @@ pub(super) struct Looked {
     pub(super) read: Option<Purpose>,
     /// The service has to be read again after this wait.
     pub(super) retry: Option<Duration>,
-}
-
-impl Known {
-    fn new(view: View, last: Arc<ServiceSet>) -> Self {
-        Self {
-            view,
-            last,
-            rejected: Vec::new(),
-            seen_at: None,
-            unshown: Vec::new(),
-            was_read: false,
-            confirmed: true,
-            round: 0,
-            fresh: 0,
-            reading: Reading::Idle,
-            failures: 0,
-        }
-    }
-
-    fn unseen(last: Arc<ServiceSet>) -> Self {
-        Self::new(View::Failed("not read since the start".into()), last)
-    }
-
-    /// What may be said of the service now; `None` while nothing was seen of it
-    /// in this run. A look that failed leaves what was seen before, without the
-    /// power to remove anything.
-    pub(super) fn shown(&self) -> Option<View> {
-        match (&self.view, self.seen_at) {
-            (View::Failed(_), None) => None,
-            (View::Failed(why), Some(_)) => Some(View::Partial(self.last.clone(), why.clone())),
-            // What was proved gone before may be what comes back next.
-            (View::Complete(_, set), _) if !self.confirmed => Some(View::Partial(
-                set.clone(),
-                "it changed since it was last read".into(),
-            )),
-            (view, _) => Some(view.clone()),
-        }
-    }
-
-    /// When somebody last looked at what stands at a place. What the last look
-    /// did not show may be as old as the run.
-    pub(super) fn looked_at(&self, key: &InstanceKey) -> Moment {
-        let shown = self.seen_at.filter(|_| !self.unshown.contains(key));
-        shown.unwrap_or(Moment::ORIGIN)
-    }
-
-    /// Whether a read of it is under way.
-    pub(super) fn is_being_read(&self) -> bool {
-        self.reading != Reading::Idle
-    }
-
-    /// Whether a push changed it, and nobody is reading what that means for the
-    /// rest.
-    pub(super) fn is_unproved(&self) -> bool {
-        !self.confirmed && self.view.complete().is_some() && !self.is_being_read()
-    }
-
-    /// Whether it is known to be gone, and nobody is looking whether it came
-    /// back.
-    fn is_gone(&self) -> bool {
-        self.last.is_empty() && self.view.complete().is_some() && !self.is_being_read()
-    }
-
-    /// Takes over what was seen; whether that says anything new.
-    fn show(&mut self, truth: Truth, set: Arc<ServiceSet>) -> bool {
-        // A consumer's push may not lower what raw eyes told before: the set
-        // is completed from them, so the better truth stands.
-        let truth = match self.view {
-            View::Complete(before, _) => before.max(truth),
-            _ => truth,
-        };
-        let changed = self.view.complete().is_none() || *self.last != *set;
-        self.view = View::Complete(truth, Arc::clone(&set));
-        self.last = set;
-        changed
-    }
-
-    /// Remembers what was shown while a read is under way, which may be older.
-    fn note_meanwhile(&mut self, view: &View) {
-        if let Reading::Running { meanwhile, .. } = &mut self.reading
-            && let Some(seen) = view.seen()
-        {
-            *meanwhile = Some(match meanwhile {
-                Some(before) => merge(before, seen, Truth::Consumer).set,
-                None => Arc::clone(seen),
-            });
-        }
-    }
-
-    /// What a read of it is for: whatever has instances may turn out to have
-    /// lost some, and that takes a confirmation.
-    fn purpose(&self) -> Purpose {
-        match self.last.is_empty() {
-            true => Purpose::Refresh,
-            false => Purpose::ConfirmRemoval,
-        }
-    }
-
-    fn want_read(&mut self, purpose: Purpose) -> Option<Purpose> {
-        match &mut self.reading {
-            Reading::Idle => {
-                self.reading = Reading::Running {
-                    again: None,
-                    meanwhile: None,
-                };
-                Some(purpose)
-            }
-            Reading::Running { again, .. } => {
-                // A confirmation is the stronger wish.
-                if *again != Some(Purpose::ConfirmRemoval) {
-                    *again = Some(purpose);
-                }
-                None
-            }
-        }
-    }
 }
 
 impl Reader {
@@ -297,6 +150,18 @@ impl Reader {
         self.round + 1
     }
 
+    /// A standstill is over: what was seen and asked for before proves nothing
+    /// until it is seen again.
+    pub(super) fn distrust(&mut self) {
+        self.stale_round = self.round;
+        for known in self.services.values_mut() {
+            known.stale = true;
+            if let Reading::Running { stale, .. } = &mut known.reading {
+                *stale = true;
+            }
+        }
+    }
+
     /// Asks for a list; true when it has to be started now.
     pub(super) fn want_list(&mut self) -> bool {
         match &mut self.listing {
@@ -334,6 +199,7 @@ impl Reader {
         } else {
             known.fresh = self.round;
         }
+        let is_new_list = listed && self.round > self.stale_round;
         known.note_meanwhile(&view);
         known.rejected = rejected;
         let Some((truth, seen)) = view.complete() else {
@@ -343,6 +209,8 @@ impl Reader {
         if known.view.complete().is_some() && **seen == *known.last {
             known.seen_at = Some(now);
             known.unshown.clear();
+            // What is being read because of it is proved by that.
+            known.stale &= !is_new_list || known.is_being_read();
             return Looked::default();
         }
         let seen = with_rejected(&known.last, seen, &known.rejected);
@@ -382,6 +250,7 @@ impl Reader {
             known.seen_at = Some(now);
             let changed = known.show(truth, merged.set);
             known.confirmed &= listed || !changed;
+            known.stale &= !is_new_list || merged.missing;
             changed
         };
         let after = Arc::clone(&known.last);
@@ -401,7 +270,10 @@ impl Reader {
         rejected: Vec<Rejected>,
         now: Moment,
     ) -> Looked {
-        let view = misread(view);
+        let view = match self.services.get(service).is_some_and(Known::is_read_stale) {
+            true => misread(view).doubted("it was asked for before a standstill"),
+            false => misread(view),
+        };
         let suspicion = suspicion(&self.areas, service);
         let Some(known) = self.services.get_mut(service) else {
             return Looked::default();
@@ -420,7 +292,9 @@ impl Reader {
         known.fresh = self.round;
         let before = Arc::clone(&known.last);
         let (mut again, meanwhile) = match std::mem::replace(&mut known.reading, Reading::Idle) {
-            Reading::Running { again, meanwhile } => (again, meanwhile),
+            Reading::Running {
+                again, meanwhile, ..
+            } => (again, meanwhile),
             Reading::Idle => (None, None),
         };
         // A view has no place for them; what a list told still stands then.
@@ -440,8 +314,9 @@ impl Reader {
                     again = Some(Purpose::ConfirmRemoval);
                 }
                 // What was not proved before is now.
-                let proved = !overtaken && !known.confirmed;
+                let proved = !overtaken && (!known.confirmed || known.stale);
                 known.confirmed = !overtaken;
+                known.stale = false;
                 let changed = known.show(truth, set) || proved;
                 // A read is worth its own truth, also when that is less than before.
                 known.view = View::Complete(truth, Arc::clone(&known.last));

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use syncline_model::guard::HoldId;
-use syncline_model::plan::{Change, Missing};
+use syncline_model::plan::{Change, Flips, Missing};
 use syncline_model::{Instance, InstanceKey, Moment, ServiceKey, ServiceSet};
 
 use super::copies::{Former, looks_alike};
@@ -26,6 +26,10 @@ pub(super) struct LinkService {
     pub(super) fresh: bool,
     /// Since when parts of it have been gone from the source.
     pub(super) missing: Missing,
+    /// Since when the source has told another health of parts of it.
+    pub(super) flips: Flips,
+    /// The flips that the journal was told of, and when.
+    pub(super) told_flips: Flips,
     /// The write under way; [`Link::begin`](super::link::Link::begin) and
     /// [`Link::end_if`](super::link::Link::end_if) count them.
     pub(super) writing: Option<Writing>,
@@ -35,6 +39,8 @@ pub(super) struct LinkService {
     pub(super) failures: u32,
     /// Why the last write failed.
     pub(super) failure: Option<Arc<str>>,
+    /// Whether that has nothing to do with how the target is doing.
+    pub(super) hopeless: bool,
     /// No write before this moment.
     pub(super) not_before: Option<Moment>,
     /// A wait that a plan began is over: it is planned again, also where the
@@ -48,6 +54,8 @@ pub(super) struct LinkService {
     pub(super) hold: Option<HoldId>,
     /// Losses that the guard let through, until the target confirms them.
     pub(super) let_through: Option<LetThrough>,
+    /// Those of them that wait for their turn while the others are written.
+    pub(super) let_through_later: Option<LetThrough>,
     /// Whether it is watched at the target by name.
     pub(super) followed: bool,
     /// What was given before the last writes, which old looks still show.
@@ -81,16 +89,20 @@ impl LinkService {
             live: true,
             fresh: false,
             missing: Missing::new(),
+            flips: Flips::new(),
+            told_flips: Flips::new(),
             writing: None,
             on_disk: BTreeSet::new(),
             failures: 0,
             failure: None,
+            hopeless: false,
             not_before: None,
             due: false,
             shadowed: Vec::new(),
             left_out: Vec::new(),
             hold: None,
             let_through: None,
+            let_through_later: None,
             followed: false,
             former: Former::default(),
             keeps_marks: false,
@@ -103,7 +115,7 @@ impl LinkService {
         self.held = held;
         self.live = true;
         self.fresh = false;
-        self.let_through = None;
+        self.let_through = self.let_through_later.take();
         self.failures = 0;
         self.failure = None;
     }
@@ -117,6 +129,11 @@ impl LinkService {
                 self.missing.entry(key).or_insert(Moment::ORIGIN);
             }
         }
+    }
+
+    /// Whether a write of it would try again what the target did not manage.
+    pub(super) fn is_retried(&self) -> bool {
+        self.failures > 0 && !self.hopeless
     }
 
     /// What this link gave the target at the place of an instance that stands

@@ -1,13 +1,18 @@
 //! What the journal is told, so that it can say why.
 
+use std::time::Duration;
+
 use syncline_model::bugs::Bug;
 use syncline_model::guard::{Hold, HoldId};
-use syncline_model::plan::{self, Change, Removal, RemovalPolicy};
-use syncline_model::{InstanceKey, LinkName, ServiceKey};
+use syncline_model::plan::{self, Change, Flips, Removal, RemovalPolicy};
+use syncline_model::{InstanceKey, LinkName, Moment, ServiceKey};
 
 use super::link::{Link, LinkRules};
 use super::status::Problem;
 use super::{Core, Effect, Happening, Line};
+
+/// How often it is told that an instance flaps.
+const FLAPS_TOLD_EVERY: Duration = Duration::from_secs(600);
 
 /// How many of the instances that a hold keeps back are named: enough to see
 /// which they are, and few enough for a line.
@@ -97,7 +102,8 @@ impl Core {
             let mut line = link.intent(service, change);
             line.effect = Some(effect);
             if let Change::Add(given) | Change::Update { to: given, .. } = change {
-                line.rule = asides.rule(service, given);
+                let aside = asides.rule(service, given);
+                line.rule = aside.or_else(|| dwelt(&link.rules, change));
             }
             Effect::Tell(Box::new(line))
         };
@@ -209,6 +215,41 @@ impl Core {
         }
     }
 
+    /// Tells of changes of health that have to last before they are passed on.
+    /// What flaps is told once in a while.
+    pub(super) fn tell_flips(
+        &mut self,
+        now: Moment,
+        name: &LinkName,
+        service: &ServiceKey,
+        flips: &Flips,
+    ) {
+        let link = self.links.get_mut(name);
+        let Some(state) = link.and_then(|link| link.service_mut(service)) else {
+            return;
+        };
+        let told = &mut state.told_flips;
+        told.retain(|key, at| flips.contains_key(key) || now.since(*at) < FLAPS_TOLD_EVERY);
+        let new = flips.keys().filter(|key| !told.contains_key(key));
+        let new: Vec<InstanceKey> = new.cloned().collect();
+        told.extend(new.iter().map(|key| (key.clone(), now)));
+        let Some(link) = self.links.get(name).filter(|_| !new.is_empty()) else {
+            return;
+        };
+        for key in new {
+            let held = link.service(service).map(|state| state.held.get(&key));
+            let was_healthy =
+                (held.and_then(<[_]>::first)).is_none_or(|held| held.healthy.or(true));
+            let health = if was_healthy { "unhealthy" } else { "healthy" };
+            let detail = format!("{health} at the source; passed on if it lasts");
+            let mut line = link.line(Happening::Flipped, detail, service);
+            line.instance = Some(key);
+            line.source = Some(link.rules.from.clone());
+            line.rule = Some(dwell_rule(&link.rules));
+            self.effects.push(Effect::Tell(Box::new(line)));
+        }
+    }
+
     /// Tells of natives that came and went, each once.
     pub(super) fn tell_shadowed(
         &mut self,
@@ -234,6 +275,19 @@ impl Core {
             self.effects.push(Effect::Tell(Box::new(line)));
         }
     }
+}
+
+/// The dwell time that a change of health had to last, where there is one.
+fn dwelt(rules: &LinkRules, change: &Change) -> Option<String> {
+    let Change::Update { from, to } = change else {
+        return None;
+    };
+    let flips = from.healthy.or(true) != to.healthy.or(true);
+    (flips && !rules.health_dwell.is_zero()).then(|| dwell_rule(rules))
+}
+
+fn dwell_rule(rules: &LinkRules) -> String {
+    format!("health_dwell: {:?}", rules.health_dwell)
 }
 
 /// The setting that decides a change, and its value.

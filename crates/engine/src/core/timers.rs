@@ -19,6 +19,10 @@ pub(super) enum Timer {
     Plan(LinkName, ServiceKey),
     /// Watch a registry, whatever is still being written.
     Watch(EndpointName),
+    /// Removals of a link that waited for their turn may go.
+    Removals(LinkName),
+    /// Services of a link that failed and waited for their turn may be tried.
+    Retries(LinkName),
     /// Plan again after a standstill.
     GoOn,
 }

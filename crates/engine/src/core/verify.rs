@@ -382,6 +382,10 @@ impl Sides<'_> {
     fn kept(&self, key: &InstanceKey, shown: bool) -> Why {
         let missing = self.state.missing.contains_key(key);
         Why::Kept(match self.link.rules.removal {
+            _ if self.state.flips.contains_key(key) => format!(
+                "its health changed less than health_dwell ago: {:?}",
+                self.link.rules.health_dwell
+            ),
             _ if shown => "a look has yet to prove what the source shows".to_owned(),
             RemovalPolicy::Keep if missing => "removal.policy: keep".to_owned(),
             RemovalPolicy::MarkUnavailable { .. } if missing => {

@@ -37,7 +37,7 @@ impl Core {
         self.announce_dirty(now);
         self.plan_all(now);
         for name in self.links.keys().cloned().collect::<Vec<_>>() {
-            self.settle(&name);
+            self.settle(now, &name);
         }
         // Links that are configured no more wait for others to settle.
         self.plan_all(now);
@@ -51,7 +51,7 @@ impl Core {
 
     /// A link is settled once what its first list showed has been planned. A
     /// link that is not realtime has then done what it was triggered for.
-    fn settle(&mut self, name: &LinkName) {
+    fn settle(&mut self, now: Moment, name: &LinkName) {
         let Some(link) = self.links.get(name) else {
             return;
         };
@@ -62,7 +62,7 @@ impl Core {
         let planned = planned && (link.settled || !waits);
         let quiet = source.is_quiet();
         if planned && !link.settled {
-            self.take_up_written(name);
+            self.take_up_written(now, name);
             self.effects.push(Effect::Settled { link: name.clone() });
             self.open_retired();
         }
@@ -75,12 +75,11 @@ impl Core {
         }
     }
 
-    fn plan_service(&mut self, now: Moment, name: &LinkName, service: &ServiceKey) {
-        let Some(link) = self.links.get(name) else {
-            return;
-        };
-        let Some(state) = link.service(service) else {
-            return;
+    /// Whether a service cannot be planned now; it is again as soon as it can.
+    fn is_put_off(&mut self, now: Moment, name: &LinkName, service: &ServiceKey) -> bool {
+        let link = self.links.get(name);
+        let Some(state) = link.and_then(|link| link.service(service)) else {
+            return true;
         };
         if state.writing.is_some() {
             self.update_service(name, service, |state| {
@@ -90,13 +89,26 @@ impl Core {
                     writing.again = true;
                 }
             });
-            return;
+            return true;
         }
         if let Some(moment) = state.not_before.filter(|moment| *moment > now) {
             self.timers
                 .set(Timer::Plan(name.clone(), service.clone()), moment);
+            return true;
+        }
+        self.waits_for_its_turn(now, name, service)
+    }
+
+    fn plan_service(&mut self, now: Moment, name: &LinkName, service: &ServiceKey) {
+        if self.is_put_off(now, name, service) {
             return;
         }
+        let Some(link) = self.links.get(name) else {
+            return;
+        };
+        let Some(state) = link.service(service) else {
+            return;
+        };
         // What was begun is brought to an end, also after the trigger's time.
         let open = link.is_open() || (state.due && !link.paused);
         let draft = match open && self.sees_all(link) && self.others_have_begun(link) {
@@ -105,13 +117,13 @@ impl Core {
         };
         let waits = draft.is_none() || self.waits_for_list(link, service);
         let Some(draft) = draft.or_else(|| self.draft_of_yielding(now, link, service)) else {
-            self.take_up_or_wait(name, service);
+            self.take_up_or_wait(now, name, service);
             return;
         };
         if draft.adds() && self.looks_first(now, name, service) {
             // The look may end after the trigger's time.
             self.update_service(name, service, |state| state.due = true);
-            self.take_up_or_wait(name, service);
+            self.take_up_or_wait(now, name, service);
             return;
         }
         if let Some(link) = self.links.get_mut(name) {
@@ -167,7 +179,7 @@ impl Core {
 
     /// A service that cannot be planned yet: what the ledger confirmed lately
     /// is taken up again at once, until that succeeds; the rest waits.
-    fn take_up_or_wait(&mut self, name: &LinkName, service: &ServiceKey) {
+    fn take_up_or_wait(&mut self, now: Moment, name: &LinkName, service: &ServiceKey) {
         let Some(link) = self.links.get_mut(name) else {
             return;
         };
@@ -176,13 +188,13 @@ impl Core {
             return;
         }
         if link.service(service).is_some_and(|state| state.fresh) {
-            self.take_up(name, service);
+            self.take_up(now, name, service);
         }
     }
 
     /// What is written whole would lack what could not be planned yet, so all
     /// that it had before is taken up, however old.
-    fn take_up_written(&mut self, name: &LinkName) {
+    fn take_up_written(&mut self, now: Moment, name: &LinkName) {
         let Some(link) = self.links.get(name) else {
             return;
         };
@@ -194,13 +206,13 @@ impl Core {
             .map(|(service, _)| service.clone())
             .collect();
         for service in services {
-            self.take_up(name, &service);
+            self.take_up(now, name, &service);
         }
     }
 
     /// Gives the target again what it was given before the start, unless that
     /// was done or is being done.
-    fn take_up(&mut self, name: &LinkName, service: &ServiceKey) {
+    fn take_up(&mut self, now: Moment, name: &LinkName, service: &ServiceKey) {
         let Some(link) = self.links.get_mut(name) else {
             return;
         };
@@ -221,6 +233,7 @@ impl Core {
         };
         link.begin(service, writing);
         self.tell_take_up(name, service, effect, held.len());
+        self.count_call(now, name, service);
         self.apply(name, service, held, Arc::from([]));
         self.follow_what_matters(name, service);
     }
@@ -236,13 +249,14 @@ impl Core {
         for ((endpoint, service), at) in decision.rechecks {
             self.timers.set(Timer::Read(endpoint, service), at.max(now));
         }
-        let plan = decision.plan;
+        let (plan, later) = self.paced(now, name, service, decision.plan);
         if let Some(moment) = plan.wake {
             self.timers
                 .set(Timer::Plan(name.clone(), service.clone()), moment);
         }
         self.tell_shadowed(name, service, &plan.shadowed);
         self.tell_left_out(name, service, &decision.left_out);
+        self.tell_flips(now, name, service, &plan.flips);
         let Some(state) = self
             .links
             .get_mut(name)
@@ -251,7 +265,10 @@ impl Core {
             return;
         };
         state.let_through = decision.let_through;
+        state.let_through_later = later.let_through;
         state.missing = plan.missing;
+        state.stays_missing(&later.removals);
+        state.flips = plan.flips;
         state.shadowed = plan.shadowed;
         state.left_out = decision.left_out;
         state.not_before = None;
@@ -260,7 +277,7 @@ impl Core {
         state.keeps_marks |= decision.keeps_marks;
         let lives = state.live || Bug::NothingTakenUp.is_planted();
         if !plan.changes.is_empty() || !lives {
-            self.write(name, service, plan.accepted, plan.changes);
+            self.write(now, name, service, plan.accepted, plan.changes);
         }
         self.follow_what_matters(name, service);
         if let Some(link) = self.links.get_mut(name) {
@@ -270,6 +287,7 @@ impl Core {
 
     pub(super) fn write(
         &mut self,
+        now: Moment,
         name: &LinkName,
         service: &ServiceKey,
         accepted: Arc<ServiceSet>,
@@ -278,6 +296,7 @@ impl Core {
         self.writes += 1;
         let effect = self.writes;
         self.tell_intents(name, service, effect, &changes);
+        self.count_call(now, name, service);
         let Some(link) = self.links.get_mut(name) else {
             return;
         };
@@ -389,6 +408,7 @@ impl Core {
             self.not_stored(now, name, service, writing, what);
         } else if planned_anew {
             self.tell_dropped(name, service, writing.effect);
+            self.give_turns_back(name, &writing.changes);
             self.dirty.insert((name.clone(), service.clone()));
         } else {
             let (accepted, changes) = (writing.accepted.clone(), writing.changes.clone());
@@ -418,7 +438,7 @@ impl Core {
         let held = self.update_service(name, service, |state| Arc::clone(&state.held));
         let (accepted, changes) = additions(&held.unwrap_or_else(ServiceSet::empty), &writing);
         if !durable && !changes.is_empty() {
-            self.write(name, service, accepted, changes);
+            self.write(now, name, service, accepted, changes);
         }
         if writing.again {
             self.dirty.insert((name.clone(), service.clone()));
@@ -452,6 +472,7 @@ impl Core {
 
     fn confirmed(&mut self, now: Moment, name: &LinkName, service: &ServiceKey, writing: Writing) {
         let held = writing.accepted;
+        self.count_success(now, name, service);
         self.tell_confirmed(name, service, &writing.changes, writing.effect, held.len());
         let Some(link) = self.links.get_mut(name) else {
             return;
@@ -526,10 +547,12 @@ impl Core {
             state.stays_missing(&writing.changes);
             state.failures = state.failures.saturating_add(1);
             state.failure = Some(Arc::clone(&error.what));
+            state.hopeless = error.hopeless;
             let wait = retry_wait(name, service, state.failures, error);
             state.not_before = Some(now + wait);
             wait
         });
+        self.count_failure(now, name, error);
         if let Some(wait) = wait.filter(|_| !Bug::NoRetry.is_planted()) {
             let timer = Timer::Plan(name.clone(), service.clone());
             self.timers.set(timer, now + wait);

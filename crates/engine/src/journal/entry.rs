@@ -114,6 +114,8 @@ pub enum Kind {
     Evacuated,
     /// An operator put copies back into use.
     Restored,
+    /// An instance's health changed at the source, and may yet change back.
+    Flipped,
     /// A source can no longer be read.
     SourceLost,
     /// A source can be read again.
@@ -175,6 +177,7 @@ impl Kind {
             Self::Resumed => "resumed",
             Self::Evacuated => "evacuated",
             Self::Restored => "restored",
+            Self::Flipped => "flipped",
             Self::SourceLost => "source lost",
             Self::SourceFound => "source found",
             Self::TargetLost => "target lost",

@@ -1,6 +1,7 @@
 //! The one task that steps the core and performs what it asks for.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use syncline_contract::{Ending, Output, Target};
@@ -9,6 +10,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::pulse::Pulse;
 use super::reading::Reading;
 use super::rendering::{Debounce, Rendering};
 use super::storing::Storing;
@@ -28,6 +30,7 @@ pub(super) struct Driver {
     readings: BTreeMap<EndpointName, Reading>,
     sinks: Sinks,
     storing: Option<Storing>,
+    pulse: Pulse,
 }
 
 impl Driver {
@@ -46,6 +49,7 @@ impl Driver {
             readings,
             sinks,
             storing,
+            pulse: Pulse::start(),
         }
     }
 
@@ -89,13 +93,22 @@ impl Driver {
                     }
                 }
                 () = sleep_until(wake) => self.step(Event::Tick),
+                () = self.pulse.due() => self.step(Event::Tick),
             }
         }
         asked
     }
 
     fn step(&mut self, event: Event) {
-        for effect in self.core.step(self.clock.now(), event) {
+        let now = self.clock.now();
+        // Before anything else: the event itself may be from before.
+        let mut effects = Vec::new();
+        if self.pulse.stood_still() {
+            tracing::warn!("nothing ran for a while: everything is looked at again");
+            effects = self.core.step(now, Event::StoodStill);
+        }
+        effects.extend(self.core.step(now, event));
+        for effect in effects {
             self.perform(effect);
         }
     }
@@ -246,9 +259,9 @@ impl Sinks {
     }
 
     /// Starts a link's writing side and asks its target what it can do.
-    pub(super) fn add(&mut self, link: LinkName, sink: Sink, mode: Mode) {
+    pub(super) fn add(&mut self, link: LinkName, sink: Sink, in_flight: NonZeroUsize, mode: Mode) {
         let sink = match sink {
-            Sink::Target(target) => LinkSink::Writing(self.writing(&link, target)),
+            Sink::Target(target) => LinkSink::Writing(self.writing(&link, target, in_flight)),
             Sink::Output {
                 output,
                 product,
@@ -258,10 +271,16 @@ impl Sinks {
         self.by_link.insert(link, sink);
     }
 
-    fn writing(&self, link: &LinkName, target: Arc<dyn Target>) -> Writing {
+    fn writing(
+        &self,
+        link: &LinkName,
+        target: Arc<dyn Target>,
+        in_flight: NonZeroUsize,
+    ) -> Writing {
         let writing = Writing::new(
             link.clone(),
             target,
+            in_flight,
             self.events.clone(),
             self.tasks.clone(),
             self.cancel.clone(),

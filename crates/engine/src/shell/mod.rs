@@ -7,8 +7,11 @@
 
 mod driver;
 mod estate;
+mod gate;
 mod handover;
+mod limit;
 mod peers;
+mod pulse;
 mod reading;
 mod rendering;
 mod retired;
@@ -17,6 +20,7 @@ mod storing;
 mod writing;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -91,6 +95,8 @@ pub struct LinkSpec {
     pub strategy: Strategy,
     /// How often everything is read whole, whatever was pushed.
     pub verify_every: Duration,
+    /// How many writes to its target are under way at once, at most.
+    pub in_flight: NonZeroUsize,
 }
 
 /// Where a link writes.
@@ -261,7 +267,12 @@ impl Engine {
         let mut rules = Vec::new();
         for link in spec.links {
             schedule::spawn(&link, &events, &tasks, &cancel);
-            sinks.add(link.rules.name.clone(), link.sink, spec.mode);
+            sinks.add(
+                link.rules.name.clone(),
+                link.sink,
+                link.in_flight,
+                spec.mode,
+            );
             rules.push(link.rules);
         }
         let (finished, done) = oneshot::channel();

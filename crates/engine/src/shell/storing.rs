@@ -428,5 +428,6 @@ fn kind(happening: Happening) -> Kind {
         Happening::Resumed => Kind::Resumed,
         Happening::Evacuated => Kind::Evacuated,
         Happening::Restored => Kind::Restored,
+        Happening::Flipped => Kind::Flipped,
     }
 }

@@ -1,20 +1,22 @@
-//! One writer per link: a few writes to its target at a time, and nothing that
-//! another link would have to wait for.
+//! One writer per link: as many writes to its target at a time as that bears,
+//! and nothing that another link would have to wait for.
 
+use std::any::Any;
+use std::num::NonZeroUsize;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::FutureExt;
 use syncline_contract::{Class, Ending, Failure, Target, Write};
 use syncline_model::LinkName;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::gate::Gate;
+use super::limit::Outcome;
 use crate::core::{Event, WriteError};
-
-/// How many writes to one target are under way at once.
-const WRITES_IN_FLIGHT: usize = 32;
 
 /// The writing side of one link.
 #[derive(Clone)]
@@ -22,7 +24,7 @@ pub(super) struct Writing {
     link: LinkName,
     target: Arc<dyn Target>,
     events: mpsc::Sender<Event>,
-    writes: Arc<Semaphore>,
+    gate: Arc<Gate>,
     tasks: TaskTracker,
     cancel: CancellationToken,
 }
@@ -31,6 +33,7 @@ impl Writing {
     pub(super) fn new(
         link: LinkName,
         target: Arc<dyn Target>,
+        in_flight: NonZeroUsize,
         events: mpsc::Sender<Event>,
         tasks: TaskTracker,
         cancel: CancellationToken,
@@ -39,7 +42,7 @@ impl Writing {
             link,
             target,
             events,
-            writes: Arc::new(Semaphore::new(WRITES_IN_FLIGHT)),
+            gate: Arc::new(Gate::new(in_flight)),
             tasks,
             cancel,
         }
@@ -71,13 +74,10 @@ impl Writing {
     pub(super) fn apply(&self, write: Write) {
         let this = self.clone();
         self.spawn(async move {
-            let Ok(_permit) = this.writes.acquire().await else {
-                return;
-            };
             let service = write.service.clone();
-            let result = AssertUnwindSafe(this.target.apply(write))
-                .catch_unwind()
-                .await
+            let apply = AssertUnwindSafe(this.target.apply(write)).catch_unwind();
+            let result = this.gate.pass(apply, outcome).await;
+            let result = result
                 .unwrap_or_else(|_| Err(Failure::new(Class::Fatal, "the target panicked")))
                 .map_err(|failure| write_error(&failure));
             this.send(Event::Applied {
@@ -109,6 +109,16 @@ impl Writing {
                 () = work => {}
             }
         });
+    }
+}
+
+/// What the end of a write, after so long, says of how its target is doing.
+fn outcome(result: &Result<Result<(), Failure>, Box<dyn Any + Send>>, took: Duration) -> Outcome {
+    match result {
+        Ok(Err(failure)) if failure.class.is_overload() => Outcome::Overloaded {
+            rest: failure.retry_after,
+        },
+        Ok(_) | Err(_) => Outcome::Answered(took),
     }
 }
 

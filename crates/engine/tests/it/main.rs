@@ -3,6 +3,7 @@
 
 mod core_aside;
 mod core_copies;
+mod core_flaps;
 mod core_guard;
 mod core_natives;
 mod core_peers;
@@ -10,7 +11,9 @@ mod core_random;
 mod core_restart;
 mod core_retired;
 mod core_schedule;
+mod core_standstill;
 mod core_sync;
+mod core_turns;
 mod core_verify;
 mod core_watch;
 mod core_world;

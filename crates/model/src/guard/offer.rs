@@ -31,13 +31,19 @@ impl Offer {
     /// always did proves nothing: Dubbo registers every interface of a process
     /// at one address. A copy that yields to a native is no loss.
     pub fn of_plan(has: u32, plan: &Plan, moved: impl Fn(&InstanceKey) -> bool) -> Self {
+        Self::of_changes(has, &plan.changes, moved)
+    }
+
+    /// What changes would do to a service that has so many instances in use
+    /// now; `moved` as with [`of_plan`](Self::of_plan).
+    pub fn of_changes(has: u32, changes: &[Change], moved: impl Fn(&InstanceKey) -> bool) -> Self {
         let mut offer = Self {
             has,
             given: has,
             moved: 0,
             lost: LostDigest::NONE,
         };
-        for change in &plan.changes {
+        for change in changes {
             let counts = removes(change) || !Bug::OnlyRemovalsCount.is_planted();
             if change.loses_use() && counts {
                 offer.given = offer.given.saturating_sub(1);
@@ -113,7 +119,7 @@ mod tests {
     use super::*;
     use crate::instance::{Identity, Instance, Port, Seen, Weight};
     use crate::plan::{
-        Inputs, Losses, Missing, Natives, RemovalPolicy, Standing, UnavailableAs, plan,
+        Flips, Inputs, Losses, Missing, Natives, RemovalPolicy, Standing, UnavailableAs, plan,
     };
     use crate::service::ServiceSet;
     use crate::time::Moment;
@@ -139,6 +145,8 @@ mod tests {
             },
             unavailable: UnavailableAs::WeightAndHealth,
             losses: Losses::Pass,
+            flips: &Flips::new(),
+            dwell: Duration::ZERO,
             now: Moment::ORIGIN,
         });
         let has = u32::try_from(held.in_use()).expect("few");

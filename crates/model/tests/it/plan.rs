@@ -7,7 +7,8 @@ use std::time::Duration;
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 use syncline_model::plan::{
-    Inputs, Losses, Missing, Natives, Plan, Removal, RemovalPolicy, Standing, UnavailableAs, plan,
+    Flips, Inputs, Losses, Missing, Natives, Plan, Removal, RemovalPolicy, Standing, UnavailableAs,
+    plan,
 };
 use syncline_model::{
     Change, Identity, Instance, InstanceKey, Metadata, Moment, Port, Seen, ServiceSet, Truth, View,
@@ -39,6 +40,8 @@ impl Case {
             policy: self.policy,
             unavailable: self.unavailable,
             losses: self.losses,
+            flips: &Flips::new(),
+            dwell: Duration::ZERO,
             now: self.now,
         })
     }
@@ -360,5 +363,24 @@ proptest! {
             later.now = wake;
             prop_assert_ne!(&later.plan().changes, &[]);
         }
+    }
+
+    #[test]
+    fn some_removals_go_now_and_the_others_leave_everything_as_it_was(
+        case in cases(),
+        most in 0_usize..4,
+    ) {
+        let whole = case.plan();
+        let count = |plan: &Plan| plan.changes.iter().filter(|c| c.is_removal()).count();
+        let (some, later) = whole.clone().with_removals(most);
+        prop_assert_eq!(count(&some), count(&whole).min(most));
+        prop_assert_eq!(count(&some) + later.len(), count(&whole));
+        let mut after = case.after(&some);
+        for change in &later {
+            let before = change.before().expect("what is removed was there");
+            prop_assert!(some.accepted.instances().contains(before));
+            after.missing.entry(change.key().clone()).or_insert(Moment::ORIGIN);
+        }
+        prop_assert_eq!(after.plan().accepted, whole.accepted);
     }
 }

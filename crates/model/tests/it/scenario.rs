@@ -11,9 +11,10 @@ mod tell;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use syncline_model::plan::{
-    Inputs, Losses, Missing, Natives, Plan, RemovalPolicy, UnavailableAs, plan,
+    Flips, Inputs, Losses, Missing, Natives, Plan, RemovalPolicy, UnavailableAs, plan,
 };
 use syncline_model::{Identity, Instance, Moment, ServiceSet, View};
 
@@ -28,6 +29,8 @@ struct Scene {
     policy: RemovalPolicy,
     unavailable: UnavailableAs,
     losses: Losses,
+    flips: Flips,
+    dwell: Duration,
 }
 
 impl Scene {
@@ -38,10 +41,12 @@ impl Scene {
             natives: Natives::new(),
             identity: Identity::AddressAndCluster,
             policy: RemovalPolicy::Delete {
-                grace: std::time::Duration::ZERO,
+                grace: Duration::ZERO,
             },
             unavailable: UnavailableAs::WeightAndHealth,
             losses: Losses::Pass,
+            flips: Flips::new(),
+            dwell: Duration::ZERO,
         }
     }
 
@@ -55,6 +60,8 @@ impl Scene {
             policy: self.policy,
             unavailable: self.unavailable,
             losses: self.losses,
+            flips: &self.flips,
+            dwell: self.dwell,
             now,
         })
     }
@@ -64,6 +71,7 @@ impl Scene {
         let planned = self.plan(now, desired);
         self.held = Arc::clone(&planned.accepted);
         self.missing = planned.missing.clone();
+        self.flips = planned.flips.clone();
         let again = self.plan(now, desired);
         assert_eq!(again.changes, [], "a plan that was carried out is right");
         assert_eq!(again.accepted, planned.accepted);
@@ -87,6 +95,7 @@ fn retell(story: &Story) -> String {
             Line::Policy(policy) => scene.policy = *policy,
             Line::Unavailable(unavailable) => scene.unavailable = *unavailable,
             Line::Losses(losses) => scene.losses = *losses,
+            Line::Dwell(dwell) => scene.dwell = *dwell,
             Line::Look(now, view) => {
                 let planned = scene.look(*now, view);
                 tell::plan(&mut told, &planned);

@@ -6,7 +6,9 @@ use std::path::Path;
 use syncline_engine::store::InstallKey;
 
 use super::decode::Decoded;
-use super::link::{Drift, Link, Mode, RemovalPolicy, SourceLost, SourceLostPolicy, Strategy};
+use super::link::{
+    Drift, Limits, Link, Mode, RemovalPolicy, SourceLost, SourceLostPolicy, Strategy,
+};
 use super::nearest::did_you_mean;
 use super::problem::Problems;
 use super::text::{Mark, Texts};
@@ -190,6 +192,9 @@ impl Checker<'_> {
         if self.is_whole(node, "source_lost") {
             self.source_lost(link.source_lost, node);
         }
+        if self.is_whole(node, "limits") {
+            self.limits(link.limits, node);
+        }
         self.not_there_yet(link, node);
         if link.guard.zero.views == 0 {
             let message = "`views` must be at least 1";
@@ -223,21 +228,26 @@ impl Checker<'_> {
         }
     }
 
+    fn limits(&mut self, limits: Limits, node: &Node) {
+        for (key, limit) in [
+            ("in_flight", limits.in_flight),
+            ("removals_per_second", limits.removals_per_second),
+        ] {
+            if limit == 0 {
+                let message = format!("`{key}` must be at least 1");
+                self.object(mark_of(node, &["limits", key]), message);
+            }
+        }
+    }
+
     /// Settings that this version knows and does not act on: better refused
     /// than silently without effect.
     fn not_there_yet(&mut self, link: &Link, node: &Node) {
-        for (set, path, what) in [
-            (
-                !link.health_dwell.get().is_zero(),
-                &["health_dwell"][..],
-                "`health_dwell`; changes of health are carried over at once",
-            ),
-            (
-                link.drift != Drift::Report,
-                &["drift"],
-                "`drift: reset`; an operator's change at the target stands",
-            ),
-        ] {
+        for (set, path, what) in [(
+            link.drift != Drift::Report,
+            &["drift"][..],
+            "`drift: reset`; an operator's change at the target stands",
+        )] {
             if set {
                 let message = format!("this version has no {what}");
                 self.object(mark_of(node, path), message);

@@ -64,6 +64,10 @@ pub struct Link {
     /// What happens while the source stays lost.
     #[serde(default)]
     pub source_lost: SourceLost,
+
+    /// How much the target is asked to bear.
+    #[serde(default)]
+    pub limits: Limits,
 }
 
 impl Link {
@@ -82,6 +86,30 @@ impl Link {
             health_dwell: Period::default(),
             drift: Drift::default(),
             source_lost: SourceLost::default(),
+            limits: Limits::default(),
+        }
+    }
+}
+
+/// How much a link asks its target to bear.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// The most writes to the target that are under way at once. There are
+    /// fewer while it is slow, refuses for load, or does not answer.
+    #[schemars(range(min = 1))]
+    pub in_flight: u32,
+    /// The most instances that are taken away in a second, also with an
+    /// approval. Ten seconds' worth may go at once after a quiet time.
+    #[schemars(range(min = 1))]
+    pub removals_per_second: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            in_flight: 32,
+            removals_per_second: 100,
         }
     }
 }

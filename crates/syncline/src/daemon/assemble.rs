@@ -1,6 +1,7 @@
 //! From a configuration to what the engine is told to do.
 
 use std::collections::BTreeMap;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -176,6 +177,8 @@ impl Assembler<'_> {
             serves_last_known: !connectors::marks(to),
             realtime: link.strategy.mode == Mode::Realtime,
             source_lost: link.source_lost(),
+            health_dwell: link.health_dwell.get(),
+            removals_per_second: at_least_one(link.limits.removals_per_second),
             retired: false,
         };
         Ok(LinkSpec {
@@ -184,6 +187,7 @@ impl Assembler<'_> {
             sink,
             strategy: strategy(link)?,
             verify_every: link.strategy.verify_every.get(),
+            in_flight: in_flight(link),
         })
     }
 
@@ -260,6 +264,16 @@ fn wrong_role(
         what,
         kind: is.kind(),
     }
+}
+
+/// What the check of a configuration refuses, none at all, would do nothing
+/// for ever.
+fn at_least_one(number: u32) -> NonZeroU32 {
+    NonZeroU32::new(number).unwrap_or(NonZeroU32::MIN)
+}
+
+fn in_flight(link: &Link) -> NonZeroUsize {
+    NonZeroUsize::try_from(at_least_one(link.limits.in_flight)).unwrap_or(NonZeroUsize::MAX)
 }
 
 fn strategy(link: &Link) -> Result<Strategy, AssembleError> {

@@ -20,6 +20,7 @@ mod guard;
 mod life;
 mod mapping;
 mod narrowed;
+mod overload;
 mod reload;
 mod removal;
 mod restart;

@@ -171,6 +171,6 @@ impl Core {
             because: Removal::LeftToReplica,
         });
         let changes = changes.collect();
-        self.write(name, service, kept, changes);
+        self.write(now, name, service, kept, changes);
     }
 }

@@ -281,7 +281,10 @@ impl World {
             true => Ok(()),
             false => Err(WriteError {
                 what: "timed out".into(),
-                retry_after: None,
+                retry_after: match fate {
+                    Fate::Throttled(rest) => Some(rest),
+                    _ => None,
+                },
                 hopeless: false,
             }),
         }

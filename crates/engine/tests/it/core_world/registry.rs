@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use syncline_contract::{Area, Coverage, ListEnd, Listed, Write};
 use syncline_model::desire::unmarked;
@@ -27,6 +28,8 @@ pub(crate) enum Fate {
     Lands,
     /// It does not land, and that is told.
     Refused,
+    /// It does not land, and a rest of this length is asked for.
+    Throttled(Duration),
     /// It lands, and a failure is told.
     Unheard,
     /// The first half of it lands, and a failure is told.
@@ -188,7 +191,7 @@ impl Registry {
         let lands = match fate {
             Fate::Lands | Fate::Unheard => write.changes.len(),
             Fate::Halved => write.changes.len() / 2,
-            Fate::Refused => return false,
+            Fate::Refused | Fate::Throttled(_) => return false,
         };
         if self.additive || fate == Fate::Halved {
             write.changes[..lands].iter().for_each(|c| make(copies, c));

@@ -30,6 +30,8 @@ pub(crate) struct LinkSetup {
     pub(crate) scope: Scope,
     pub(crate) mapping: MappingRules,
     pub(crate) source_lost: SourceLost,
+    pub(crate) health_dwell: Duration,
+    pub(crate) removals_per_second: u32,
     pub(crate) retired: bool,
 }
 
@@ -51,6 +53,8 @@ pub(crate) fn link(from: &str, to: &str) -> LinkSetup {
         scope: Scope::everything(),
         mapping: MappingRules::identity(),
         source_lost: SourceLost::Keep,
+        health_dwell: Duration::ZERO,
+        removals_per_second: 100,
         retired: false,
     }
 }
@@ -124,6 +128,18 @@ impl LinkSetup {
         self
     }
 
+    /// Passes a change of health on once it has lasted for so long.
+    pub(crate) fn dwelling(mut self, dwell: Duration) -> Self {
+        self.health_dwell = dwell;
+        self
+    }
+
+    /// Takes away so many instances in a second.
+    pub(crate) fn removing(mut self, per_second: u32) -> Self {
+        self.removals_per_second = per_second;
+        self
+    }
+
     pub(crate) fn rules(&self) -> LinkRules {
         let signer = Signer::new("install".into(), b"a key of some length").expect("long enough");
         let marking = Marking {
@@ -149,6 +165,8 @@ impl LinkSetup {
             serves_last_known: false,
             realtime: self.realtime,
             source_lost: self.source_lost,
+            health_dwell: self.health_dwell,
+            removals_per_second: self.removals_per_second.try_into().expect("not zero"),
             retired: self.retired,
         }
     }

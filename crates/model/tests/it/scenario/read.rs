@@ -8,6 +8,7 @@
 //! | `policy: keep` | the same |
 //! | `identity: address` | the target tells instances apart without their cluster |
 //! | `unavailable: weight alone` | how the target is told |
+//! | `health dwell: 3s` | how long a change of health has to last |
 //! | `guard: holds losses`, `guard: lets losses pass` | from here on |
 //! | `held:` | what the target was given before, an instance a line |
 //! | `natives:` | who registers natively at the target, an address a line |
@@ -43,6 +44,7 @@ pub(super) enum Line {
     Policy(RemovalPolicy),
     Unavailable(UnavailableAs),
     Losses(Losses),
+    Dwell(Duration),
     Look(Moment, View),
 }
 
@@ -96,10 +98,15 @@ fn says(line: &str, block: &[(usize, &str)]) -> Result<Option<Line>, Wrong> {
         "unavailable: weight alone" => Line::Unavailable(UnavailableAs::Weight),
         "guard: holds losses" => Line::Losses(Losses::Held),
         "guard: lets losses pass" => Line::Losses(Losses::Pass),
-        _ => match line.strip_prefix("policy: ") {
-            Some(policy) => Line::Policy(self::policy(policy)?),
-            None => return Err(format!("`{line}` is no part of a story").into()),
-        },
+        _ => {
+            if let Some(policy) = line.strip_prefix("policy: ") {
+                Line::Policy(self::policy(policy)?)
+            } else if let Some(dwell) = line.strip_prefix("health dwell: ") {
+                Line::Dwell(duration(dwell)?)
+            } else {
+                return Err(format!("`{line}` is no part of a story").into());
+            }
+        }
     }))
 }
 

@@ -17,6 +17,9 @@ pub(super) fn plan(told: &mut String, plan: &Plan) {
             .iter()
             .map(|(key, since)| format!("missing: {key} since {}", seconds(*since))),
     );
+    lines.extend(
+        (plan.flips.iter()).map(|(key, since)| format!("flipped: {key} since {}", seconds(*since))),
+    );
     if let Some(wake) = plan.wake {
         lines.push(format!("plan again at {}", seconds(wake)));
     }

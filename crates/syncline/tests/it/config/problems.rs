@@ -89,7 +89,7 @@ links:
   - { name: one, from: f, to: e1 }
   - { name: two, from: a, to: f, strategy: { mode: cron } }
   - { name: three, from: a, to: f, strategy: { mode: cron, cron: '61 * * * *', every: 1s } }
-  - { name: four, from: a, to: e2, removal: { expire_after: 1h }, source_lost: { policy: deprioritize }, drift: reset, health_dwell: 3s }
+  - { name: four, from: a, to: e2, removal: { expire_after: 1h }, source_lost: { policy: deprioritize }, drift: reset, limits: { in_flight: 0 } }
   - { name: five, from: a }
   - { from: a, to: e2, nmae: six }
 "
@@ -109,7 +109,7 @@ links:
   syncline.yaml:13:61   `expire_after` means something only with `policy: mark-unavailable`
   syncline.yaml:13:90   `policy: deprioritize` needs `after`, such as 30m
   syncline.yaml:13:113  this version has no `drift: reset`; an operator's change at the target stands
-  syncline.yaml:13:134  this version has no `health_dwell`; changes of health are carried over at once
+  syncline.yaml:13:141  `in_flight` must be at least 1
   syncline.yaml:14:5    this entry of `links` needs the key `to`
        14 |   - { name: five, from: a }
           |     ^

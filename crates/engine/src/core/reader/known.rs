@@ -1,0 +1,177 @@
+//! What is known of one service of a registry, and whether it is being read.
+
+use std::sync::Arc;
+
+use syncline_contract::{Purpose, Rejected};
+use syncline_model::merge::merge;
+use syncline_model::{InstanceKey, Moment, ServiceSet, Truth, View};
+
+/// What is known of one service.
+#[derive(Debug)]
+pub(in crate::core) struct Known {
+    /// The last look.
+    pub(in crate::core) view: View,
+    /// What the last looks together say is there. Unlike the view, it also
+    /// stands while a look failed, and from the store before the first look.
+    pub(in crate::core) last: Arc<ServiceSet>,
+    /// Instances of the last look that make no sense.
+    pub(in crate::core) rejected: Vec<Rejected>,
+    /// When the last complete look was had.
+    pub(in crate::core) seen_at: Option<Moment>,
+    /// Where something stands that the last look did not show, and that is not
+    /// proved gone.
+    pub(super) unshown: Vec<InstanceKey>,
+    /// Whether a complete read of it has ended since the start.
+    pub(super) was_read: bool,
+    /// Whether no push changed it since it was last read or listed, so that what
+    /// it does not show is gone.
+    pub(super) confirmed: bool,
+    /// Whether it was last seen before a standstill.
+    pub(super) stale: bool,
+    /// The round of the last list that showed it.
+    pub(super) round: u64,
+    /// The round in which it was last pushed or read.
+    pub(super) fresh: u64,
+    pub(super) reading: Reading,
+    pub(super) failures: u32,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum Reading {
+    Idle,
+    Running {
+        again: Option<Purpose>,
+        /// What a list or a push showed since it began.
+        meanwhile: Option<Arc<ServiceSet>>,
+        /// Whether it began before a standstill.
+        stale: bool,
+    },
+}
+
+impl Known {
+    pub(super) fn new(view: View, last: Arc<ServiceSet>) -> Self {
+        Self {
+            view,
+            last,
+            rejected: Vec::new(),
+            seen_at: None,
+            unshown: Vec::new(),
+            was_read: false,
+            confirmed: true,
+            stale: false,
+            round: 0,
+            fresh: 0,
+            reading: Reading::Idle,
+            failures: 0,
+        }
+    }
+
+    pub(super) fn unseen(last: Arc<ServiceSet>) -> Self {
+        Self::new(View::Failed("not read since the start".into()), last)
+    }
+
+    /// What may be said of the service now; `None` while nothing was seen of it
+    /// in this run. A look that failed leaves what was seen before, without the
+    /// power to remove anything.
+    pub(in crate::core) fn shown(&self) -> Option<View> {
+        match (&self.view, self.seen_at) {
+            (View::Failed(_), None) => None,
+            (View::Failed(why), Some(_)) => Some(View::Partial(self.last.clone(), why.clone())),
+            // What was proved gone before may be what comes back next.
+            (View::Complete(_, set), _) if !self.confirmed => Some(View::Partial(
+                set.clone(),
+                "it changed since it was last read".into(),
+            )),
+            (View::Complete(_, set), _) if self.stale => Some(View::Partial(
+                set.clone(),
+                "it was last read before a standstill".into(),
+            )),
+            (view, _) => Some(view.clone()),
+        }
+    }
+
+    /// When somebody last looked at what stands at a place. What the last look
+    /// did not show may be as old as the run.
+    pub(in crate::core) fn looked_at(&self, key: &InstanceKey) -> Moment {
+        let shown = self.seen_at.filter(|_| !self.unshown.contains(key));
+        shown.unwrap_or(Moment::ORIGIN)
+    }
+
+    /// Whether a read of it is under way.
+    pub(in crate::core) fn is_being_read(&self) -> bool {
+        self.reading != Reading::Idle
+    }
+
+    /// Whether the read of it that is under way began before a standstill.
+    pub(super) fn is_read_stale(&self) -> bool {
+        matches!(self.reading, Reading::Running { stale: true, .. })
+    }
+
+    /// Whether a push changed it, or it was last seen before a standstill, and
+    /// nobody is reading what that means for the rest.
+    pub(in crate::core) fn is_unproved(&self) -> bool {
+        let is_proved = self.confirmed && !self.stale;
+        !is_proved && self.view.complete().is_some() && !self.is_being_read()
+    }
+
+    /// Whether it is known to be gone, and nobody is looking whether it came
+    /// back.
+    pub(super) fn is_gone(&self) -> bool {
+        self.last.is_empty() && self.view.complete().is_some() && !self.is_being_read()
+    }
+
+    /// Takes over what was seen; whether that says anything new.
+    pub(super) fn show(&mut self, truth: Truth, set: Arc<ServiceSet>) -> bool {
+        // A consumer's push may not lower what raw eyes told before: the set
+        // is completed from them, so the better truth stands.
+        let truth = match self.view {
+            View::Complete(before, _) => before.max(truth),
+            _ => truth,
+        };
+        let changed = self.view.complete().is_none() || *self.last != *set;
+        self.view = View::Complete(truth, Arc::clone(&set));
+        self.last = set;
+        changed
+    }
+
+    /// Remembers what was shown while a read is under way, which may be older.
+    pub(super) fn note_meanwhile(&mut self, view: &View) {
+        if let Reading::Running { meanwhile, .. } = &mut self.reading
+            && let Some(seen) = view.seen()
+        {
+            *meanwhile = Some(match meanwhile {
+                Some(before) => merge(before, seen, Truth::Consumer).set,
+                None => Arc::clone(seen),
+            });
+        }
+    }
+
+    /// What a read of it is for: whatever has instances may turn out to have
+    /// lost some, and that takes a confirmation.
+    pub(super) fn purpose(&self) -> Purpose {
+        match self.last.is_empty() {
+            true => Purpose::Refresh,
+            false => Purpose::ConfirmRemoval,
+        }
+    }
+
+    pub(super) fn want_read(&mut self, purpose: Purpose) -> Option<Purpose> {
+        match &mut self.reading {
+            Reading::Idle => {
+                self.reading = Reading::Running {
+                    again: None,
+                    meanwhile: None,
+                    stale: false,
+                };
+                Some(purpose)
+            }
+            Reading::Running { again, .. } => {
+                // A confirmation is the stronger wish.
+                if *again != Some(Purpose::ConfirmRemoval) {
+                    *again = Some(purpose);
+                }
+                None
+            }
+        }
+    }
+}
