@@ -193,6 +193,46 @@ pub struct HeldBack {
     pub would_go: Vec<Change>,
 }
 
+/// `GET /api/v1/adoption`: what could be taken over of what stands at targets;
+/// `POST /api/v1/adoption` takes it over and answers the same.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Adoption {
+    /// Link by link.
+    pub links: Vec<LinkAdoption>,
+}
+
+/// What one link could take over.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct LinkAdoption {
+    /// Its name.
+    pub name: String,
+    /// Where it reads.
+    pub from: String,
+    /// Where it writes.
+    pub to: String,
+    /// Whether a side was still being read when the time was over.
+    pub late: bool,
+    /// What stands at the target and is not ours, where the link wants it there
+    /// or it bears the mark of a copy.
+    pub candidates: Vec<Candidate>,
+}
+
+/// Something that stands at a target and could be taken over.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Candidate {
+    /// The service at the target.
+    pub service: ServiceName,
+    /// The instance's address.
+    pub address: String,
+    /// The instance's cluster.
+    pub cluster: String,
+    /// Who put it there: `nacos-sync`, or `unknown`.
+    pub by: String,
+    /// Why it is left; absent where it is taken over.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub obstacle: Option<String>,
+}
+
 /// `GET /api/v1/verify`: what the source, the ledger and the target say now.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Verification {

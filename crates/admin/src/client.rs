@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 use thiserror::Error;
 use tokio::net::UnixStream;
 
+use crate::adopt::AdoptQuery;
 use crate::api;
 use crate::exchange::exchange;
 
@@ -137,6 +138,26 @@ impl ControlClient {
         self.ask(Method::POST, &path).await
     }
 
+    /// What could be taken over of what stands at targets.
+    ///
+    /// # Errors
+    /// When the daemon does not answer, knows no such link, or cannot read the
+    /// pattern.
+    pub async fn adoption(&self, query: &AdoptQuery) -> Result<api::Adoption, ControlError> {
+        let path = format!("/api/v1/adoption{}", query.to_query());
+        self.ask(Method::GET, &path).await
+    }
+
+    /// Takes that over.
+    ///
+    /// # Errors
+    /// When the daemon does not answer, knows no such link, or cannot read the
+    /// pattern.
+    pub async fn adopt(&self, query: &AdoptQuery) -> Result<api::Adoption, ControlError> {
+        let path = format!("/api/v1/adoption{}", query.to_query());
+        self.ask(Method::POST, &path).await
+    }
+
     /// Looks at everything, for one link or for all.
     ///
     /// # Errors
@@ -190,7 +211,7 @@ fn answer(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Control
     ControlError::Answer(error.into())
 }
 
-fn escaped(text: &str) -> String {
+pub(crate) fn escaped(text: &str) -> String {
     let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
     text.bytes()
         .map(|b| match plain(b) {

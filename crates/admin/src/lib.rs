@@ -11,6 +11,7 @@
 //! * [`peers`]: how replicas ask each other;
 //! * [`takeover`]: how a new process takes over what a running one holds.
 
+mod adopt;
 pub mod api;
 pub mod client;
 mod convert;
@@ -20,6 +21,7 @@ pub mod server;
 pub mod takeover;
 mod verify;
 
+pub use adopt::AdoptQuery;
 pub use client::{ControlClient, ControlError};
 pub use convert::{evacuation, holds, plan, status};
 pub use server::{AdminError, serve_tcp, serve_unix};

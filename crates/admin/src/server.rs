@@ -21,7 +21,7 @@ use thiserror::Error;
 use tokio::net::{TcpListener, UnixListener};
 use tokio_util::sync::CancellationToken;
 
-use crate::{api, convert, takeover, verify};
+use crate::{adopt, api, convert, takeover, verify};
 
 /// The control API could not be served.
 #[derive(Debug, Error)]
@@ -138,6 +138,7 @@ fn router(engine: EngineHandle) -> Router {
         .route("/api/v1/status", get(status))
         .route("/api/v1/plan", get(plan))
         .route("/api/v1/verify", get(verify::verify))
+        .route("/api/v1/adoption", get(adopt::show).post(adopt::adopt))
         .route("/api/v1/trigger", post(trigger))
         .route("/api/v1/holds", get(holds))
         .route("/api/v1/holds/{id}/{decision}", post(decide))

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use syncline_model::plan::Change;
-use syncline_model::{Identity, ServiceKey, ServiceSet};
+use syncline_model::{Identity, Instance, ServiceKey, ServiceSet};
 
 use crate::failure::Failure;
 
@@ -43,6 +43,10 @@ pub struct Write {
     pub accepted: Arc<ServiceSet>,
     /// How that differs from what this link gave before.
     pub changes: Arc<[Change]>,
+    /// What others left at the target and the link has taken over: where it
+    /// would stand beside ours, it is taken away once ours stands. Whatever
+    /// somebody still keeps alive stays.
+    pub taken_over: Arc<[Instance]>,
 }
 
 /// How a link ends.

@@ -16,6 +16,7 @@
 //! * [`scope`]: what a link selects;
 //! * [`mapping`]: from the source's terms to the target's;
 //! * [`ownership`]: whose an instance is, and which way it came;
+//! * [`adoption`]: what of others a link may take over;
 //! * [`plan`]: the changes that would make one service of a target right;
 //! * [`guard`]: what holds a plan that takes too much away;
 //! * [`time`]: moments, which are always passed in;
@@ -24,6 +25,7 @@
 //! Wire and record formats live at the edges that own them: nothing here is
 //! serializable.
 
+pub mod adoption;
 pub mod bugs;
 pub mod desire;
 pub mod guard;

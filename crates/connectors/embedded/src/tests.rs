@@ -19,6 +19,7 @@ fn write(service: &ServiceKey, accepted: Arc<ServiceSet>) -> Write {
         service: service.clone(),
         accepted,
         changes: Arc::from([]),
+        taken_over: Arc::from([]),
     }
 }
 

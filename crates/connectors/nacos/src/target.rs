@@ -102,9 +102,9 @@ impl NacosTarget {
                 let server = self.cluster.negotiated().await?;
                 let resolved = self.resolve(&server)?;
                 Ok(match resolved.hold {
-                    Hold::Connection => {
-                        Holder::Connection(connection::Connections::new(&self.cluster).await?)
-                    }
+                    Hold::Connection => Holder::Connection(
+                        connection::Connections::new(&self.cluster, &server).await?,
+                    ),
                     Hold::Beat | Hold::Written => {
                         Holder::Beat(beat::Beaten::new(&self.cluster, &server).await?)
                     }

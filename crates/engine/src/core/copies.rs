@@ -218,6 +218,7 @@ impl Core {
                     mine.push(instance);
                 }
                 None if link.is_marked_as_ours(service, instance) => mine.push(instance),
+                None if link.took_over(service, instance) => {}
                 None => natives.push(instance),
             }
         }
@@ -239,6 +240,15 @@ impl Core {
 
     /// Whether an instance at a registry is a copy that one of our links wrote
     /// there, as far as the ledger tells.
+    pub(super) fn is_claimed(
+        &self,
+        endpoint: &EndpointName,
+        service: &ServiceKey,
+        shown: &Instance,
+    ) -> bool {
+        self.claim(endpoint, service, shown).is_some()
+    }
+
     fn claim(
         &self,
         endpoint: &EndpointName,

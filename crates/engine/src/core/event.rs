@@ -11,6 +11,7 @@ use syncline_model::{
     EndpointName, Instance, InstanceKey, LinkName, Moment, ServiceKey, ServiceSet, Truth, View,
 };
 
+use super::adopt::Adoption;
 use super::aside::Evacuation;
 use super::peers::{PeerAnswer, PeerName, PeerReport};
 
@@ -181,6 +182,8 @@ pub enum Event {
         /// Whether they are out of use from now on.
         on: bool,
     },
+    /// An operator takes over what stands at a target.
+    Adopt(Adoption),
     /// The process stood still for a while, as on a machine that slept: what
     /// was seen before is older than it seems.
     StoodStill,
@@ -481,6 +484,8 @@ pub enum Happening {
     Restored,
     /// An instance's health changed at the source, and may yet change back.
     Flipped,
+    /// An operator took over an instance that stood at the target.
+    Adopted,
 }
 
 impl Happening {
@@ -507,6 +512,7 @@ impl Happening {
             Self::Evacuated => "evacuated",
             Self::Restored => "restored",
             Self::Flipped => "flipped",
+            Self::Adopted => "adopted",
         }
     }
 }

@@ -17,6 +17,7 @@ use syncline_model::{
     ServiceSet, Truth, View,
 };
 
+use super::adopt::left_by_others;
 use super::aside::SourceLost;
 use super::pace::Pace;
 use super::reader::Reader;
@@ -256,11 +257,14 @@ impl Link {
         going: Vec<Instance>,
         fresh: bool,
     ) {
+        let marks = self.marks();
         let state = self
             .services
             .entry(service)
             .or_insert_with(LinkService::new);
         let changes = |old: &Instance| !given.get(&old.key).is_empty();
+        state.taking_over = left_by_others(&given, &going, marks);
+        state.taken_over = state.taking_over.iter().map(|i| i.key.clone()).collect();
         let (changing, leaving): (Vec<_>, Vec<_>) = going.into_iter().partition(changes);
         state.former.may_stand(&changing);
         let held = match leaving.is_empty() {
@@ -332,16 +336,24 @@ impl Link {
     /// A write of this set failed: the target may hold it, besides all that it
     /// held before, and none of it is known to be there.
     pub(super) fn doubt(&mut self, service: &ServiceKey, accepted: &ServiceSet) {
-        let Some(state) = self.services.get_mut(service) else {
+        let Some(state) = self.services.get(service) else {
             return;
         };
         let before = Arc::clone(&state.held);
         let kept = before.instances().iter();
         let kept = kept.filter(|instance| accepted.get(&instance.key).is_empty());
         let both = accepted.instances().iter().chain(kept).cloned();
-        state.held = Arc::new(ServiceSet::new(both.collect()));
-        state.live = false;
-        self.in_use = self.in_use + state.held.in_use() as u64 - before.in_use() as u64;
+        self.hold_unseen(service, Arc::new(ServiceSet::new(both.collect())));
+    }
+
+    /// The target may hold this of a service, and none of it is known to be held
+    /// by this run.
+    pub(super) fn hold_unseen(&mut self, service: &ServiceKey, held: Arc<ServiceSet>) {
+        if let Some(state) = self.services.get_mut(service) {
+            self.in_use = self.in_use + held.in_use() as u64 - state.held.in_use() as u64;
+            state.held = held;
+            state.live = false;
+        }
     }
 
     /// The target was listed: what its looks do not show any more is forgotten.

@@ -10,6 +10,7 @@
 //! * a link turns that into accepted sets, one service at a time: what is
 //!   dirty is planned when its turn comes, and nothing is written twice at once.
 
+mod adopt;
 mod arrivals;
 mod aside;
 mod copies;
@@ -38,6 +39,7 @@ mod verify;
 mod watching;
 mod write;
 
+pub use adopt::{Adoption, Candidate, LinkAdoption};
 pub use aside::{Aside, Evacuation, NotAnEvacuation, SourceLost};
 pub use evacuation::{EvacuatedLink, EvacuationPreview};
 pub use event::{Effect, Event, Happening, Line, Persist, WriteError};
@@ -226,6 +228,7 @@ impl Core {
                 self.evacuate(what, on);
             }
             Event::Relist { link } => self.relist(link.as_ref()),
+            Event::Adopt(adoption) => self.adopt(&adoption),
             Event::StoodStill => self.stood_still(now),
             Event::Tick => {}
         }

@@ -62,6 +62,10 @@ pub(super) struct LinkService {
     pub(super) former: Former,
     /// Whether the target was seen to keep our marks.
     pub(super) keeps_marks: bool,
+    /// Where something of another publisher stood that was taken over.
+    pub(super) taken_over: BTreeSet<InstanceKey>,
+    /// What stood there, until it is written as ours.
+    pub(super) taking_over: Vec<Instance>,
     /// What was let go of because a replica knew better.
     pub(super) let_go: LetGo,
 }
@@ -106,6 +110,8 @@ impl LinkService {
             followed: false,
             former: Former::default(),
             keeps_marks: false,
+            taken_over: BTreeSet::new(),
+            taking_over: Vec::new(),
             let_go: LetGo::default(),
         }
     }
@@ -118,6 +124,9 @@ impl LinkService {
         self.let_through = self.let_through_later.take();
         self.failures = 0;
         self.failure = None;
+        self.taking_over.clear();
+        let held = &self.held;
+        self.taken_over.retain(|key| !held.get(key).is_empty());
     }
 
     /// What was to be removed and was not had been gone for long enough: its grace

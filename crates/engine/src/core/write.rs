@@ -345,12 +345,15 @@ impl Core {
         accepted: Arc<ServiceSet>,
         changes: Arc<[Change]>,
     ) {
+        let state = self.links.get(link).and_then(|link| link.service(service));
+        let taken_over = state.map_or(&[][..], |state| &state.taking_over);
         self.effects.push(Effect::Apply {
             link: link.clone(),
             write: Write {
                 service: service.clone(),
                 accepted,
                 changes,
+                taken_over: taken_over.into(),
             },
         });
     }

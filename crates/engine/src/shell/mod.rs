@@ -26,6 +26,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use syncline_contract::{Ending, Interest, Output, Source, Target};
+use syncline_model::adoption::Wish;
 use syncline_model::guard::HoldId;
 use syncline_model::scope::Scope;
 use syncline_model::{EndpointName, LinkName, Moment};
@@ -40,8 +41,8 @@ pub use retired::Retired;
 pub use schedule::Strategy;
 
 use crate::core::{
-    Core, Evacuation, EvacuationPreview, Event, HeldBack, LinkPreview, LinkRules, LinkVerification,
-    PeerSettings, Status,
+    Adoption, Core, Evacuation, EvacuationPreview, Event, HeldBack, LinkAdoption, LinkPreview,
+    LinkRules, LinkVerification, PeerSettings, Status,
 };
 use crate::journal::{Journal, JournalError, JournalOptions};
 use crate::store::{Claim, Install, Opened, Store, StoreError, StoreWriter, WriterOptions};
@@ -392,6 +393,22 @@ impl EngineHandle {
     /// When the engine has stopped.
     pub async fn evacuation(&self, what: Evacuation) -> Result<EvacuationPreview, Stopped> {
         self.look(move |core, _| core.evacuation(&what)).await
+    }
+
+    /// What links could take over of what stands at their targets.
+    ///
+    /// # Errors
+    /// When the engine has stopped.
+    pub async fn adoptions(&self, wish: Wish) -> Result<Vec<LinkAdoption>, Stopped> {
+        self.look(move |core, _| core.adoptions(wish)).await
+    }
+
+    /// Takes over what stands at a target. It is in the ledger when this returns.
+    ///
+    /// # Errors
+    /// When the engine has stopped.
+    pub async fn adopt(&self, adoption: Adoption) -> Result<(), Stopped> {
+        self.tell(Event::Adopt(adoption)).await
     }
 
     /// Takes copies out of use at their targets, also while their source is

@@ -429,5 +429,6 @@ fn kind(happening: Happening) -> Kind {
         Happening::Evacuated => Kind::Evacuated,
         Happening::Restored => Kind::Restored,
         Happening::Flipped => Kind::Flipped,
+        Happening::Adopted => Kind::Adopted,
     }
 }

@@ -13,7 +13,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use syncline_contract::{Observation, TargetReport, Unavailable};
-use syncline_engine::core::{Core, Evacuation, Event, LinkPreview, LinkStatus, LinkVerification};
+use syncline_engine::core::{
+    Core, Evacuation, Event, LinkAdoption, LinkPreview, LinkStatus, LinkVerification,
+};
+use syncline_model::adoption::Wish;
 use syncline_model::desire::unmarked;
 use syncline_model::guard::{Freeze, Record as GuardRecord};
 use syncline_model::{EndpointName, Instance, LinkName, Moment, ServiceKey, ServiceSet};
@@ -343,6 +346,11 @@ impl World {
         previews
             .find(|preview| preview.link.as_str() == link)
             .expect("a link of that name")
+    }
+
+    /// What links could take over.
+    pub(crate) fn adoptions(&self, wish: Wish) -> Vec<LinkAdoption> {
+        self.core.adoptions(wish)
     }
 
     /// What all sides say.

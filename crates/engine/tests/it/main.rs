@@ -1,6 +1,7 @@
 //! The engine's room as a whole: the core in a small world, and the store and
 //! the journal on a real disk.
 
+mod core_adopt;
 mod core_aside;
 mod core_copies;
 mod core_flaps;

@@ -288,6 +288,7 @@ impl World<'_> {
             service: service.clone(),
             accepted: accepted.clone(),
             changes: std::sync::Arc::from([]),
+            taken_over: std::sync::Arc::from([]),
         };
         self.land(link, &write, Fate::Lands);
     }

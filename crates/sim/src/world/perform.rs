@@ -222,6 +222,7 @@ impl World<'_> {
                 service: service.clone(),
                 accepted,
                 changes: std::sync::Arc::from([]),
+                taken_over: std::sync::Arc::from([]),
             };
             self.check_removals(place, &write);
             self.land(place, &write, Fate::Lands);

@@ -4,6 +4,7 @@
 //! Nothing is decided here that a library user would miss: a command reads its
 //! arguments, asks the rooms that know, and shows the answer.
 
+pub mod adopt;
 pub mod approve;
 pub mod check;
 pub mod completions;
@@ -130,6 +131,7 @@ pub enum Command {
     Resume(pause::ResumeArgs),
     Evacuate(evacuate::EvacuateArgs),
     Restore(evacuate::RestoreArgs),
+    Adopt(adopt::AdoptArgs),
     Why(why::WhyArgs),
     Journal(journal::JournalArgs),
     List(list::ListArgs),
@@ -165,6 +167,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Resume(args) => args.run(&context).await,
         Command::Evacuate(args) => args.run(&context).await,
         Command::Restore(args) => args.run(&context).await,
+        Command::Adopt(args) => args.run(&context).await,
         Command::Why(args) => args.run(&context).await,
         Command::Journal(args) => args.run(&context).await,
         Command::List(args) => args.run(&context).await,

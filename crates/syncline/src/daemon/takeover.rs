@@ -163,6 +163,7 @@ async fn register(target: &Arc<dyn Target>, holdings: Vec<Holding>) -> Result<()
                     service: holding.service,
                     accepted: holding.set,
                     changes: Arc::from([]),
+                    taken_over: Arc::from([]),
                 })
                 .await
         });

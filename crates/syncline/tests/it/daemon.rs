@@ -10,6 +10,7 @@
 //! * [`application`]: an application that registers over gRPC;
 //! * [`subscriber`] and [`reader`]: consumers that remember all they ever saw.
 
+pub(crate) mod adopt;
 mod bad_input;
 mod bad_instances;
 mod evacuate;

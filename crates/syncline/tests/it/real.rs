@@ -1,6 +1,7 @@
 //! Between real Nacos servers of four versions, each as a source and as a
 //! target.
 
+mod adopt;
 mod source;
 mod strange;
 mod target;

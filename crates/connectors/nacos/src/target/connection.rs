@@ -10,15 +10,16 @@ use parking_lot::Mutex;
 use syncline_contract::{Class, Failure, Whose, Write};
 use syncline_model::{EndpointName, Instance, ServiceKey, ServiceSet};
 use syncline_nacos::grpc::{ServiceRef, Session, SessionError, SessionState};
-use syncline_nacos::http::ServerId;
+use syncline_nacos::http::{self, HttpClient, Route, ServerId, WriteApi};
 use syncline_nacos::message as wire;
+use syncline_nacos::version::{Generation, Negotiated};
 use tokio::time::timeout;
 
 use super::parts::parts;
 use super::rules;
 use super::seats::Seats;
 use crate::client::{Cluster, Dialer};
-use crate::convert::service_ref;
+use crate::convert::{registration, service_ref};
 use crate::failure;
 
 /// On how many members of a cluster each set is held unless told otherwise.
@@ -39,6 +40,9 @@ pub(super) struct Connections {
     dialer: Dialer,
     /// How many members hold each set.
     copies: usize,
+    http: Arc<HttpClient>,
+    /// How registrations over HTTP are taken back.
+    api: WriteApi,
     state: Mutex<State>,
 }
 
@@ -57,7 +61,7 @@ struct Lane {
 }
 
 impl Connections {
-    pub(super) async fn new(cluster: &Cluster) -> Result<Self, Failure> {
+    pub(super) async fn new(cluster: &Cluster, server: &Negotiated) -> Result<Self, Failure> {
         let dialer = cluster.dialer().await?;
         let members = dialer.members().len();
         let wanted = cluster.config().copies.map(usize::from);
@@ -70,6 +74,11 @@ impl Connections {
             endpoint: cluster.endpoint().clone(),
             dialer,
             copies,
+            http: Arc::clone(cluster.http().await?),
+            api: match server.generation {
+                Generation::V1 | Generation::V2 => WriteApi::V1,
+                Generation::V3 => WriteApi::V3,
+            },
             state: Mutex::default(),
         })
     }
@@ -77,12 +86,36 @@ impl Connections {
     pub(super) async fn apply(&self, write: &Write) -> Result<(), Failure> {
         let (service, accepted) = (&write.service, &write.accepted);
         match self.publish(service, accepted).await {
-            Ok(()) => Ok(()),
+            Ok(()) => self.take_away(service, &write.taken_over).await,
             Err(failure) if failure.class == Class::Conflict => {
                 self.publish_the_rest(service, accepted, failure).await
             }
             Err(failure) => Err(failure),
         }
+    }
+
+    /// Deregisters what was left over HTTP and stands beside ours now: nobody
+    /// beats for it, so that it would look sick and then go by itself (Nacos
+    /// 2.x: after 15 s and 30 s). What another connection holds stays.
+    async fn take_away(&self, service: &ServiceKey, left: &[Instance]) -> Result<(), Failure> {
+        for instance in left {
+            let registration = registration(service, instance);
+            let removed = self
+                .http
+                .deregister(self.api, service, &registration, &Route::Any)
+                .await;
+            match removed {
+                Err(error) if error.class() != http::Class::NotFound => {
+                    let doing = format!(
+                        "{}: deregister {}, which was left there, of {service}",
+                        self.endpoint, instance.key
+                    );
+                    return Err(failure::of_http(doing, error));
+                }
+                Ok(_) | Err(_) => {}
+            }
+        }
+        Ok(())
     }
 
     /// Closes every connection; the servers remove at once what they held.

@@ -100,6 +100,7 @@ mod tests {
             service: ServiceKey::new("public", "G", "s"),
             accepted: Arc::new(ServiceSet::new(accepted)),
             changes: changes.into(),
+            taken_over: Arc::from([]),
         }
     }
 

@@ -89,6 +89,8 @@ impl Persistent {
             .unwrap_or_default();
         let mut found = difference(write, &held, way.identity);
         let mut failures = way.clashes(service, &found.clashes);
+        // The servers still check what others left there.
+        failures.extend(self.stop_checks(service, &write.taken_over).await);
         let written = way
             .register_all(service, std::mem::take(&mut found.writes))
             .await;

@@ -161,5 +161,6 @@ pub(crate) fn write(service: &ServiceKey, accepted: Vec<Instance>) -> Write {
         service: service.clone(),
         accepted: std::sync::Arc::new(ServiceSet::new(accepted)),
         changes: Vec::new().into(),
+        taken_over: Vec::new().into(),
     }
 }

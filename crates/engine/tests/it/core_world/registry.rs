@@ -50,6 +50,8 @@ pub(crate) struct Registry {
     pub(crate) writes: Fate,
     /// Ends no write.
     pub(crate) hangs: bool,
+    /// Whoever registered here still keeps it alive.
+    pub(crate) keeps_alive: bool,
     /// Pushes nothing.
     pub(crate) silent: bool,
     /// Loses the marks of copies.
@@ -201,6 +203,11 @@ impl Registry {
             }
         } else {
             *copies = by_key(&write.accepted).collect();
+        }
+        if fate == Fate::Lands && !self.keeps_alive {
+            for left in write.taken_over.iter() {
+                self.deregister(&write.service, &left.key);
+            }
         }
         fate == Fate::Lands
     }

@@ -184,7 +184,11 @@ fn event(kind: Kind, target: &str) -> (String, Tone) {
         Kind::Conflict => ("left alone: another's stands there", Tone::Changed),
         Kind::Blocked => ("blocked by a service of the other kind", Tone::Changed),
         Kind::Drift => ("changed at the target by another", Tone::Changed),
-        Kind::Adopted => ("adopted", Tone::Added),
+        Kind::Adopted => {
+            let text = format!("taken over at {target} by an operator");
+            return (text, Tone::Added);
+        }
+        Kind::Flipped => ("its health changed", Tone::Changed),
         Kind::Failed => ("a write failed", Tone::Removed),
         Kind::Applied => ("a write was confirmed", Tone::Plain),
         _ => ("noted", Tone::Plain),
