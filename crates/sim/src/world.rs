@@ -309,9 +309,14 @@ impl<'a> World<'a> {
         true
     }
 
+    /// The process goes on, and notices that it stood still before it hears of
+    /// anything.
     fn thaw(&mut self) {
         if self.frozen.is_some_and(|until| until <= self.now) {
             self.frozen = None;
+            if self.running {
+                self.step(Event::StoodStill);
+            }
         }
     }
 
