@@ -10,6 +10,7 @@ use std::time::Duration;
 use syncline_model::{EndpointName, LinkName, Moment, ServiceKey, ServiceSet};
 
 use super::Core;
+use super::link::Link;
 use super::timers::Timer;
 
 /// What a link holds of one service.
@@ -29,12 +30,10 @@ impl Core {
     /// All that the links hold, while the core stands still and no write is
     /// under way; `None` otherwise, since it would change at once.
     pub fn holdings(&self, now: Moment) -> Option<Vec<Holding>> {
-        let mut services = self.links.values().flat_map(|link| link.services());
-        let writing = services.any(|(_, state)| state.writing.is_some());
-        if writing || !self.stands_still(now) {
+        if self.is_writing() || !self.stands_still(now) {
             return None;
         }
-        let of_link = |link: &super::link::Link| {
+        let of_link = |link: &Link| {
             let (name, to) = (link.rules.name.clone(), link.rules.to.clone());
             let held = link.services().filter(|(_, state)| !state.held.is_empty());
             held.map(move |(service, state)| Holding {
@@ -46,6 +45,11 @@ impl Core {
             .collect::<Vec<_>>()
         };
         Some(self.links.values().flat_map(of_link).collect())
+    }
+
+    /// Whether anything is being written, or waits for the store to be.
+    pub fn is_writing(&self) -> bool {
+        self.links.values().any(Link::is_writing)
     }
 
     /// Plans nothing for so long, or goes on at once.

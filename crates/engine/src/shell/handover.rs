@@ -30,6 +30,24 @@ impl EngineHandle {
         Ok(None)
     }
 
+    /// Plans nothing more, for good, and waits for the writes under way; whether
+    /// they ended in time.
+    ///
+    /// # Errors
+    /// When the engine has stopped.
+    pub(super) async fn drain(&self, within: Duration) -> Result<bool, Stopped> {
+        // Longer, so that nothing is begun before the end.
+        self.stand_still(within * 2).await?;
+        let begun = Instant::now();
+        while self.look(|core, _| core.is_writing()).await? {
+            if begun.elapsed() >= within {
+                return Ok(false);
+            }
+            sleep(LOOK_EVERY).await;
+        }
+        Ok(true)
+    }
+
     /// Goes on standing still for so long from now.
     ///
     /// # Errors

@@ -311,10 +311,16 @@ impl Engine {
     /// Stops: no new plans, writes under way are finished or abandoned within
     /// the time, registrations stay as far as their hold can keep them.
     pub async fn stop(self, ending: Ending, within: Duration) {
+        // Half of the time is for what follows: the store, and the targets.
+        let engine = self.handle();
+        let drained = tokio::time::timeout(within / 2, engine.drain(within / 2)).await;
+        if matches!(drained, Ok(Ok(false)) | Err(_)) {
+            tracing::warn!("writes under way did not end in time and are abandoned");
+        }
         // A driver that is gone has stopped already.
         drop(self.controls.send(Control::Stop(ending)).await);
-        if tokio::time::timeout(within, self.done).await.is_err() {
-            tracing::warn!("writes under way did not end in time and are abandoned");
+        if tokio::time::timeout(within / 2, self.done).await.is_err() {
+            tracing::warn!("the store or a target did not let go in time");
         }
         self.cancel.cancel();
         self.tasks.wait().await;
