@@ -37,6 +37,7 @@ use xxhash_rust::xxh3::Xxh3;
 use super::Core;
 use super::aside::Evacuation;
 use super::link::Link;
+use super::reader::Known;
 
 use agreement::Told;
 pub use agreement::{PeerLinkStatus, PeerStatus};
@@ -289,13 +290,10 @@ impl Core {
     }
 
     /// Whether it was proved of a service that its source has no more than is
-    /// shown. After a push that changed something that takes another read.
+    /// shown.
     fn is_seen_whole(&self, link: &Link, service: &ServiceKey) -> bool {
         let reader = &self.readers[&link.rules.from];
-        let whole = |source: &ServiceKey| {
-            let shown = reader.get(source).and_then(|known| known.shown());
-            shown.is_some_and(|view| view.complete().is_some())
-        };
+        let whole = |source: &ServiceKey| reader.get(source).is_some_and(Known::shows_all);
         let state = link.service(service);
         state.is_none_or(|state| state.from.iter().all(whole))
     }

@@ -93,6 +93,16 @@ fn a_link_that_is_cut_off_lets_go_of_what_its_replica_does_not_hold() {
 }
 
 #[test]
+fn what_left_is_let_go_of_also_when_something_else_changed_after_it() {
+    let (mut here, mut there) = pair();
+    cut_off(&mut here);
+    there.deregister("a", "orders", "10.0.0.1:80");
+    there.register("a", "orders", "10.0.0.9:80");
+    both_pass(&mut here, &mut there, LET_GO_AFTER + 6);
+    assert_eq!(here.copies("a-b", "orders"), ["10.0.0.2:80", "10.0.0.3:80"]);
+}
+
+#[test]
 fn what_comes_back_at_the_source_is_held_again_once_that_is_seen() {
     let (mut here, mut there) = pair();
     cut_off(&mut here);

@@ -114,6 +114,13 @@ impl Known {
         !is_proved && self.view.complete().is_some() && !self.is_being_read()
     }
 
+    /// Whether all that was there and is not shown was proved to be gone. A push
+    /// that changes something else takes nothing from that: what it does not show
+    /// either has not come back into use.
+    pub(in crate::core) fn shows_all(&self) -> bool {
+        self.view.complete().is_some() && self.unshown.is_empty() && !self.stale
+    }
+
     /// Whether it is known to be gone, and nobody is looking whether it came
     /// back.
     pub(super) fn is_gone(&self) -> bool {
