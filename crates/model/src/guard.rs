@@ -277,6 +277,43 @@ impl Guard {
         Ok(services)
     }
 
+    /// Lets those losses of a frozen link through that went at a replica when its
+    /// own freeze was approved, each named by the id that it has by itself; gives
+    /// the services to look at again.
+    ///
+    /// Other losses may have gone before the freeze there than here, so that the
+    /// two freezes have different names, and what waits under them differs. This
+    /// one ends, as that did: what else waits is weighed anew, and freezes the
+    /// link again where it is too much by itself.
+    pub fn approve_alike(&mut self, gone: &BTreeSet<HoldId>) -> Vec<ServiceKey> {
+        let frozen = self.waiting().filter(|(_, pending)| pending.counts());
+        let waiting: Vec<(ServiceKey, LostDigest)> = frozen
+            .map(|(service, pending)| (service.clone(), pending.lost))
+            .collect();
+        let alike = |(service, lost): &&(ServiceKey, LostDigest)| {
+            gone.contains(&HoldId::of_service(&self.link, service, *lost))
+        };
+        let alike: Vec<_> = waiting.iter().filter(alike).cloned().collect();
+        if self.freeze.is_none() || alike.is_empty() {
+            return Vec::new();
+        }
+        for (service, lost) in alike {
+            self.alter(&service, |record, _| {
+                if let Some(pending) = &mut record.pending {
+                    pending.ruling = Some(Ruling::Approved(lost));
+                }
+            });
+        }
+        self.set_freeze(None);
+        self.forget_losses();
+        waiting.into_iter().map(|(service, _)| service).collect()
+    }
+
+    /// The name of a loss that waits, or would.
+    pub fn name_of(&self, service: &ServiceKey, lost: LostDigest) -> HoldId {
+        HoldId::of_service(&self.link, service, lost)
+    }
+
     /// All that waits: the hold of the whole link first, then those of its
     /// services in the order of their names.
     pub fn holds(&self) -> impl Iterator<Item = Hold> {
@@ -493,7 +530,8 @@ impl Guard {
             .filter(|(_, pending)| pending.loss() > 0)
     }
 
-    fn freeze_id(&self) -> Option<HoldId> {
+    /// The hold of all losses of the link, while they wait.
+    pub fn freeze_id(&self) -> Option<HoldId> {
         self.freeze
             .map(|_| HoldId::of_link(&self.link, self.sums.id))
     }

@@ -32,6 +32,8 @@ struct Link {
 #[derive(Debug, Serialize, Deserialize)]
 struct Ruling {
     hold: String,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    frozen: Option<String>,
     approve: bool,
     ago_ms: u64,
 }
@@ -83,6 +85,7 @@ impl Report {
         };
         let ruling = |ruling: engine::PeerRuling| Ruling {
             hold: ruling.hold.to_string(),
+            frozen: ruling.frozen.map(|link| link.to_string()),
             approve: ruling.approve,
             ago_ms: millis(ruling.ago),
         };
@@ -110,6 +113,7 @@ impl Report {
         let ruling = |ruling: Ruling| {
             Some(engine::PeerRuling {
                 hold: ruling.hold.parse().ok()?,
+                frozen: ruling.frozen.map(LinkName::from),
                 approve: ruling.approve,
                 ago: Duration::from_millis(ruling.ago_ms),
             })

@@ -298,6 +298,16 @@ impl Link {
         fresh
     }
 
+    /// Nothing but this is remembered of what a service was given before the
+    /// start.
+    pub(super) fn hold_only(&mut self, service: &ServiceKey, kept: Arc<ServiceSet>) {
+        let Some(state) = self.services.get_mut(service) else {
+            return;
+        };
+        self.in_use = self.in_use + kept.in_use() as u64 - state.held.in_use() as u64;
+        state.held = kept;
+    }
+
     /// A write of a service begins; it is the only one of that service.
     pub(super) fn begin(&mut self, service: &ServiceKey, writing: Writing) {
         self.end_if(service, |_| true);

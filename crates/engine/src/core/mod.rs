@@ -178,6 +178,7 @@ impl Core {
                 if let Some(state) = self.links.get_mut(&link) {
                     state.described(report);
                     self.mark_all_dirty(&link);
+                    self.heed_first_word(now, &link);
                 }
             }
             Event::Listed { endpoint, listed } => self.listed(now, &endpoint, listed),
@@ -240,6 +241,7 @@ impl Core {
     /// servers the time that this needs.
     fn start(&mut self, now: Moment) {
         self.started = true;
+        self.await_first_words(now);
         if !self.dry {
             self.to_take_up = self.links.values().map(Link::to_take_up).sum();
         }
@@ -627,6 +629,7 @@ impl Core {
                 Timer::Retries(link) => self.let_retries_go(now, &link),
                 // What waited is planned after the timers.
                 Timer::GoOn => {}
+                Timer::FirstWord => self.first_words_are_over(),
             }
         }
     }

@@ -13,16 +13,21 @@
 //!   target shows that other copy, so that the instance is never absent;
 //! * a replica that cannot be reached, is itself cut off, is still busy with a
 //!   service, or follows other rules proves nothing;
-//! * nothing is ever added on a replica's word.
+//! * nothing is ever added on a replica's word;
+//! * a replica that starts takes nothing up again that another one, which sees
+//!   the source, does not hold.
 //!
 //! Ages are told as lengths of time and counted on each side's own monotonic
 //! clock, so that no wall clock decides anything.
 //!
 //! What an operator said of a hold travels with the same reports: holds are
-//! named by their content, so the name means the same losses everywhere.
+//! named by their content, so the name means the same losses everywhere. Links
+//! that froze at different moments have different names for it: then whatever
+//! went at the replica where that was approved may go here.
 
 mod agreement;
 mod evacuations;
+mod first_word;
 mod letting_go;
 mod rulings;
 
@@ -42,6 +47,7 @@ use super::reader::Known;
 use agreement::Told;
 pub use agreement::{PeerLinkStatus, PeerStatus};
 use evacuations::Words;
+use first_word::FirstWords;
 pub(super) use letting_go::LetGo;
 use rulings::Rulings;
 
@@ -62,15 +68,19 @@ pub struct PeerSettings {
     /// replica that sees it does not hold. Longer than the loss of a source can
     /// go unnoticed.
     let_go_after: Duration,
+    /// How many are asked, ourselves perhaps among them.
+    others: usize,
     /// What each link was told to do, as a hash: links of one name that were
     /// told different things prove nothing to each other.
     rules: BTreeMap<LinkName, u64>,
 }
 
 impl PeerSettings {
-    /// Settings for links that were told to do what these texts say.
+    /// Settings for so many replicas that are asked, ourselves perhaps among
+    /// them, and for links that were told to do what these texts say.
     pub fn new(
         let_go_after: Duration,
+        others: usize,
         rules: impl IntoIterator<Item = (LinkName, String)>,
     ) -> Self {
         let hashed = rules
@@ -78,6 +88,7 @@ impl PeerSettings {
             .map(|(link, text)| (link, xxhash_rust::xxh3::xxh3_64(text.as_bytes())));
         Self {
             let_go_after,
+            others,
             rules: hashed.collect(),
         }
     }
@@ -112,10 +123,13 @@ pub struct PeerLink {
 }
 
 /// What an operator decided on a hold.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct PeerRuling {
     /// Which hold.
     pub hold: HoldId,
+    /// The link, where all its losses waited: replicas that froze at different
+    /// moments have different holds of the same losses.
+    pub frozen: Option<LinkName>,
     /// Whether its losses may go through.
     pub approve: bool,
     /// How long ago that was.
@@ -176,6 +190,7 @@ pub(super) struct Peers {
     told: BTreeMap<PeerName, Told>,
     rulings: Rulings,
     evacuations: Words,
+    first_words: FirstWords,
 }
 
 /// How well a link sees its source.

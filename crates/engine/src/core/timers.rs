@@ -25,6 +25,8 @@ pub(super) enum Timer {
     Retries(LinkName),
     /// Plan again after a standstill.
     GoOn,
+    /// Replicas have had their time to say their first word.
+    FirstWord,
 }
 
 /// All timers, the next one first.

@@ -56,7 +56,8 @@ impl Core {
             return;
         };
         let source = &self.readers[&link.rules.from];
-        let planned = link.is_open() && self.sees_all(link) && source.listed();
+        let heard = !self.awaits_first_word(name);
+        let planned = heard && link.is_open() && self.sees_all(link) && source.listed();
         // What is written whole would lack what waits for the store.
         let waits = link.is_storing() && !Bug::EarlyFile.is_planted();
         let planned = planned && (link.settled || !waits);
@@ -89,6 +90,10 @@ impl Core {
                     writing.again = true;
                 }
             });
+            return true;
+        }
+        if self.awaits_first_word(name) {
+            // All services are dirty again once it was heard.
             return true;
         }
         if let Some(moment) = state.not_before.filter(|moment| *moment > now) {
@@ -574,6 +579,16 @@ impl Core {
             // A hold belongs to one link; the others know none of that name.
             decided.extend(services.ok().map(|found| (link.rules.name.clone(), found)));
         }
+        self.heed_decisions(decided, hold, approve);
+    }
+
+    /// Services of which an operator decided something are planned again.
+    pub(super) fn heed_decisions(
+        &mut self,
+        decided: Vec<(LinkName, Vec<ServiceKey>)>,
+        hold: HoldId,
+        approve: bool,
+    ) {
         for (name, services) in decided {
             self.tell_decided(&name, &services, hold, approve);
             self.dirty

@@ -3,7 +3,7 @@
 
 use syncline_contract::Observation;
 use syncline_engine::core::{Event, LinkState};
-use syncline_model::guard::HoldId;
+use syncline_model::guard::{HoldId, Needs};
 
 use crate::core_world::{Kind, LinkSetup, World, link, replica, seconds, service};
 
@@ -404,6 +404,212 @@ fn a_refusal_reaches_the_replica_as_well() {
     });
     both_pass(&mut here, &mut there, 4);
     assert_eq!((held(&here), held(&there)), (0, 0));
+}
+
+/// Guarded replicas with many services, of which one of four instances leaves
+/// everywhere: the first go, then it is too much. Each notices in an order of
+/// its own.
+fn freezing() -> (World, World) {
+    let services = |reversed: bool| {
+        let mut names: Vec<String> = (0..40).map(|n| format!("service-{n:02}")).collect();
+        if reversed {
+            names.reverse();
+        }
+        names
+    };
+    let start = || {
+        let mut world = replica(link("a", "b").guarded(), seconds(LET_GO_AFTER), "rules");
+        for name in services(false) {
+            for last in 1..=4 {
+                world.register("a", &name, &format!("10.0.0.{last}:80"));
+            }
+        }
+        world.start();
+        world.pass(seconds(2));
+        world
+    };
+    let (mut here, mut there) = (start(), start());
+    both_pass(&mut here, &mut there, 4);
+    for (world, reversed) in [(&mut here, false), (&mut there, true)] {
+        for name in services(reversed) {
+            world.deregister("a", &name, "10.0.0.4:80");
+        }
+    }
+    (here, there)
+}
+
+/// How many copies there are of all services.
+fn all_held(world: &World) -> usize {
+    let services = (0..40).map(|n| format!("service-{n:02}"));
+    services.map(|name| world.copies("a-b", &name).len()).sum()
+}
+
+#[test]
+fn approved_at_one_replica_the_losses_of_a_frozen_link_go_at_both() {
+    let (mut here, mut there) = freezing();
+    let hold = hold_of(&here);
+    assert_ne!(hold, hold_of(&there), "they let others through before");
+    assert!(all_held(&here) > 120 && all_held(&there) > 120);
+    let approve = true;
+    here.tell(Event::Decide { hold, approve });
+    both_pass(&mut here, &mut there, 6);
+    assert_eq!((all_held(&here), all_held(&there)), (120, 120));
+    assert!(there.status("a-b").holds.is_empty());
+}
+
+#[test]
+fn an_approval_of_a_frozen_link_says_nothing_of_what_is_lost_later() {
+    let (mut here, mut there) = freezing();
+    let (hold, approve) = (hold_of(&here), true);
+    here.tell(Event::Decide { hold, approve });
+    // The other one notices that everything else leaves as well.
+    for n in 0..40 {
+        for last in 1..=3 {
+            let name = format!("service-{n:02}");
+            there.deregister("a", &name, &format!("10.0.0.{last}:80"));
+        }
+    }
+    both_pass(&mut here, &mut there, 10);
+    assert!(all_held(&there) > 110, "{}", all_held(&there));
+    assert!(!there.status("a-b").holds.is_empty());
+}
+
+#[test]
+fn refused_at_one_replica_the_losses_of_a_frozen_link_stay_at_both() {
+    let (mut here, mut there) = freezing();
+    let before = all_held(&there);
+    let (hold, approve) = (hold_of(&here), false);
+    here.tell(Event::Decide { hold, approve });
+    both_pass(&mut here, &mut there, 120);
+    assert_eq!(all_held(&there), before);
+    let denied = there.status("a-b").holds;
+    assert!(
+        denied
+            .iter()
+            .any(|held| matches!(held.hold.needs, Needs::Reversal)),
+        "{denied:?}"
+    );
+}
+
+/// One that has died, and cannot see its source when it starts again.
+fn reborn(here: &mut World) {
+    here.crash();
+    here.withhold(Kind::List);
+    here.withhold(Kind::Read);
+    here.start();
+}
+
+#[test]
+fn who_starts_takes_nothing_up_that_its_replica_does_not_hold() {
+    let (mut here, mut there) = pair();
+    there.deregister("a", "orders", "10.0.0.1:80");
+    there.register("a", "orders", "10.0.0.2:80 weight 5");
+    there.pass(seconds(2));
+    reborn(&mut here);
+    assert_eq!(held(&here), 0, "it waits for a word");
+    here.exchange(&mut there);
+    assert_eq!(here.copies("a-b", "orders"), ["10.0.0.3:80"]);
+
+    // The source counts as soon as it is seen.
+    here.pass(seconds(1));
+    here.let_go(Kind::List);
+    here.let_go(Kind::Read);
+    both_pass(&mut here, &mut there, 4);
+    assert_eq!(held(&here), 3);
+}
+
+#[test]
+fn who_starts_forgets_a_service_that_its_replica_does_not_hold() {
+    let (mut here, mut there) = pair();
+    for last in 1..=3 {
+        for world in [&mut here, &mut there] {
+            world.withhold(Kind::Push);
+            world.deregister("a", "orders", &format!("10.0.0.{last}:80"));
+        }
+    }
+    here.lose(Kind::Push);
+    there.let_go(Kind::Push);
+    there.pass(seconds(2));
+    here.crash();
+    here.start();
+    here.exchange(&mut there);
+    here.pass(seconds(60));
+    let gone = here.journal();
+    assert!(
+        gone.iter().any(|line| line.contains("a replica that sees")),
+        "{gone:?}"
+    );
+    assert_eq!(held(&here), 0);
+    // It is forgotten, and not taken up at the next start either.
+    here.crash();
+    here.start();
+    here.pass(seconds(5));
+    assert_eq!(held(&here), 0);
+}
+
+#[test]
+fn who_starts_takes_everything_up_where_no_replica_knows_better() {
+    let alone = |here: &mut World, _: &mut World| {
+        here.tell(Event::PeerLost {
+            peer: "other".into(),
+            why: "refused".into(),
+        });
+    };
+    let unheard = |here: &mut World, _: &mut World| here.pass(seconds(1));
+    let cut_off_too = |here: &mut World, there: &mut World| {
+        cut_off(there);
+        there.pass(seconds(60));
+        here.exchange(there);
+    };
+    let paused = |here: &mut World, there: &mut World| {
+        there.tell(Event::Pause {
+            link: "a-b".into(),
+            paused: true,
+        });
+        here.exchange(there);
+    };
+    let equal = |here: &mut World, there: &mut World| {
+        there.register("a", "orders", "10.0.0.1:80");
+        there.pass(seconds(2));
+        here.exchange(there);
+    };
+    type Hears = fn(&mut World, &mut World);
+    let cases: [Hears; 5] = [alone, unheard, cut_off_too, paused, equal];
+    for (case, hears) in cases.into_iter().enumerate() {
+        let (mut here, mut there) = pair();
+        there.deregister("a", "orders", "10.0.0.1:80");
+        there.pass(seconds(2));
+        reborn(&mut here);
+        assert_eq!(held(&here), 0, "case {case}");
+        hears(&mut here, &mut there);
+        assert_eq!(held(&here), 3, "case {case}");
+    }
+}
+
+#[test]
+fn who_starts_heeds_the_first_word_when_its_target_answers_later() {
+    let (mut here, mut there) = pair();
+    there.deregister("a", "orders", "10.0.0.1:80");
+    there.pass(seconds(2));
+    here.crash();
+    here.withhold(Kind::List);
+    here.begin();
+    here.exchange(&mut there);
+    here.pass(seconds(3));
+    assert_eq!(held(&here), 0);
+    here.describe("a-b");
+    assert_eq!(here.copies("a-b", "orders"), ["10.0.0.2:80", "10.0.0.3:80"]);
+}
+
+#[test]
+fn what_outlived_a_start_is_left_alone_whatever_a_replica_holds() {
+    let beaten = || link("a", "b").held_by(syncline_contract::Hold::Beat);
+    let (mut here, mut there) = (one(beaten(), "rules"), one(beaten(), "rules"));
+    there.deregister("a", "orders", "10.0.0.1:80");
+    there.pass(seconds(2));
+    reborn(&mut here);
+    here.exchange(&mut there);
+    assert_eq!(held(&here), 3);
 }
 
 #[test]

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use syncline_contract::{Observation, TargetReport, Unavailable};
 use syncline_engine::core::{
-    Core, Evacuation, Event, LinkAdoption, LinkPreview, LinkStatus, LinkVerification,
+    Core, Evacuation, Event, LinkAdoption, LinkPreview, LinkStatus, LinkVerification, PeerSettings,
 };
 use syncline_model::adoption::Wish;
 use syncline_model::desire::unmarked;
@@ -58,6 +58,8 @@ struct Record {
 pub(crate) struct World {
     core: Core,
     links: Vec<LinkSetup>,
+    /// How it takes replicas, where it has any.
+    peers: Option<PeerSettings>,
     registries: BTreeMap<EndpointName, Registry>,
     disk: Disk,
     running: bool,
@@ -84,6 +86,7 @@ pub(crate) fn world(links: impl IntoIterator<Item = LinkSetup>) -> World {
     let names = links.iter().flat_map(|l| [l.from.clone(), l.to.clone()]);
     World {
         core: Core::new(links.iter().map(LinkSetup::rules)),
+        peers: None,
         registries: names.map(|name| (name, Registry::default())).collect(),
         links,
         disk: Disk::default(),
@@ -177,7 +180,7 @@ impl World {
     /// be told is lost.
     pub(crate) fn crash(&mut self) {
         self.running = false;
-        self.core = Core::new(self.links.iter().map(LinkSetup::rules));
+        self.renew();
         self.queue.clear();
         self.followed.clear();
         self.watched.clear();
@@ -194,7 +197,7 @@ impl World {
     pub(crate) fn start_with(&mut self, links: impl IntoIterator<Item = LinkSetup>) {
         self.crash();
         self.links = links.into_iter().collect();
-        self.core = Core::new(self.links.iter().map(LinkSetup::rules));
+        self.renew();
         let names = self
             .links
             .iter()
@@ -356,6 +359,15 @@ impl World {
     /// What all sides say.
     pub(crate) fn verify(&self) -> Vec<LinkVerification> {
         self.core.verify(self.now)
+    }
+
+    /// A core that knows nothing yet.
+    fn renew(&mut self) {
+        let core = Core::new(self.links.iter().map(LinkSetup::rules));
+        self.core = match &self.peers {
+            Some(settings) => core.with_peers(settings.clone()),
+            None => core,
+        };
     }
 
     fn link(&self, name: &LinkName) -> &LinkSetup {

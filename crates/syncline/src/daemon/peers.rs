@@ -25,7 +25,7 @@ pub(super) fn settings(config: &Config) -> Option<PeerSettings> {
     let peers = &config.peers;
     peers
         .are_there()
-        .then(|| PeerSettings::new(peers.let_go_after.get(), rules))
+        .then(|| PeerSettings::new(peers.let_go_after.get(), peers.addresses.len(), rules))
 }
 
 /// Answers replicas and asks them until cancelled.

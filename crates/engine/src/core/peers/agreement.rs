@@ -93,7 +93,7 @@ impl Core {
                 said.push((theirs, same));
             }
         }
-        let told = self.peers.told.entry(peer).or_default();
+        let told = self.peers.told.entry(peer.clone()).or_default();
         told.at = Some(now);
         told.lost = None;
         told.links
@@ -101,15 +101,18 @@ impl Core {
         for (link, same) in said {
             told.hear(link, same, now);
         }
+        self.first_report_from(&peer);
     }
 
     /// A replica cannot be reached, which says nothing of what it holds.
     pub(in crate::core) fn peer_lost(&mut self, peer: PeerName, why: Arc<str>) {
+        self.no_word_from(&peer);
         self.peers.told.entry(peer).or_default().lost = Some(why);
     }
 
     /// What was taken for a replica is this process.
     pub(in crate::core) fn peer_is_us(&mut self, peer: &PeerName) {
+        self.no_word_from(peer);
         self.peers.told.remove(peer);
     }
 
@@ -132,7 +135,10 @@ impl Core {
         };
         let knows = told.said.unseen_for.is_some_and(|unseen| unseen <= FRESH);
         let lately = told.asked_at.is_some_and(|at| now.since(at) < ASK_EVERY);
-        (knows && self.is_cut_off(now, link)) || (now.since(since) >= DIFFER_FOR && !lately)
+        let matters = self.is_cut_off(now, link)
+            || self.awaits_first_word(&link.rules.name)
+            || self.froze_otherwise(link);
+        (knows && matters) || (now.since(since) >= DIFFER_FOR && !lately)
     }
 
     fn question(&self, name: &LinkName) -> Option<PeerQuestion> {
@@ -161,6 +167,8 @@ impl Core {
             told.asked_at = Some(now);
             told.differing = differing;
         }
+        self.first_answer(now, name, answer, took);
+        self.approve_what_went(name, answer, took);
         self.let_go_of_differences(now, name, answer, took);
     }
 
@@ -219,6 +227,13 @@ impl ToldOfLink {
 }
 
 impl Told {
+    /// What it said of a link last, and whether it holds something else than we
+    /// do.
+    pub(super) fn of_link(&self, link: &LinkName) -> Option<(&PeerLink, bool)> {
+        let told = self.links.get(link)?;
+        Some((&told.said, told.differs_since.is_some()))
+    }
+
     fn hear(&mut self, said: PeerLink, same: bool, now: Moment) {
         let name = said.link.clone();
         let of_link = self.links.entry(name).or_insert_with(|| ToldOfLink {

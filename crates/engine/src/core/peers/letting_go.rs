@@ -9,9 +9,9 @@ use syncline_model::plan::{Change, Removal};
 use syncline_model::{Instance, InstanceKey, LinkName, Moment, ServiceKey, ServiceSet, View};
 
 use super::{FRESH, PeerAnswer, PeerDifference, content_digest};
-use crate::core::Core;
 use crate::core::link::Link;
 use crate::core::service::LinkService;
+use crate::core::{Core, Effect, Persist};
 
 /// What was let go of, and when: a look from before does not bring it back.
 #[derive(Debug, Default)]
@@ -43,12 +43,37 @@ impl LetGo {
         })
     }
 
+    /// Lets go of these now; what is kept.
+    fn leave(&mut self, now: Moment, held: &ServiceSet, these: &[Instance]) -> Arc<ServiceSet> {
+        let keys = these.iter().map(|i| (i.key.clone(), now));
+        self.0.extend(keys);
+        let kept = held.instances().iter().filter(|i| !these.contains(i));
+        Arc::new(ServiceSet::new(kept.cloned().collect()))
+    }
+
     /// The source was seen whole: what it shows now counts.
     pub(in crate::core) fn seen(&mut self, seen: Option<Moment>) {
         if let Some(seen) = seen {
             self.0.retain(|_, at| *at >= seen);
         }
     }
+}
+
+/// What we hold of a service and the replica does not hold like that.
+pub(super) fn unlike<'a>(
+    link: &'a Link,
+    difference: &PeerDifference,
+) -> impl Iterator<Item = &'a Instance> {
+    let theirs: BTreeMap<&InstanceKey, u64> = difference
+        .instances
+        .iter()
+        .map(|(key, digest)| (key, *digest))
+        .collect();
+    let state = link.service(&difference.service);
+    let held = state.map_or(&[][..], |state| state.held.instances());
+    let alike = |ours: &Instance| theirs.get(&ours.key) == Some(&content_digest(ours));
+    let unlike: Vec<&Instance> = held.iter().filter(|ours| !alike(ours)).collect();
+    unlike.into_iter()
 }
 
 impl Core {
@@ -101,7 +126,7 @@ impl Core {
     }
 
     /// Whether what a replica does not hold is gone.
-    fn knows_better(&self, link: &Link, answer: &PeerAnswer, took: Duration) -> bool {
+    pub(super) fn knows_better(&self, link: &Link, answer: &PeerAnswer, took: Duration) -> bool {
         let unseen = answer.unseen_for.map(|age| age + took);
         answer.rules == self.peers.rules_of(&link.rules.name)
             && unseen.is_some_and(|unseen| unseen <= FRESH)
@@ -161,16 +186,49 @@ impl Core {
         let Some(state) = link.and_then(|link| link.service_mut(service)) else {
             return;
         };
-        let stays = |i: &&Instance| !instances.contains(i);
-        let kept = state.held.instances().iter().filter(stays).cloned();
-        let kept = Arc::new(ServiceSet::new(kept.collect()));
-        let keys = instances.iter().map(|i| (i.key.clone(), now));
-        state.let_go.0.extend(keys);
-        let changes = instances.into_iter().map(|instance| Change::Remove {
-            instance,
-            because: Removal::LeftToReplica,
-        });
-        let changes = changes.collect();
-        self.write(now, name, service, kept, changes);
+        let kept = state.let_go.leave(now, &state.held, &instances);
+        self.write(now, name, service, kept, left_to_replica(instances));
     }
+
+    /// What died with the process before is not taken up again.
+    pub(super) fn forget(
+        &mut self,
+        now: Moment,
+        name: &LinkName,
+        service: &ServiceKey,
+        instances: Vec<Instance>,
+    ) {
+        let Some(link) = self.links.get_mut(name) else {
+            return;
+        };
+        let target = link.rules.to.clone();
+        let Some(state) = link.service_mut(service) else {
+            return;
+        };
+        let kept = state.let_go.leave(now, &state.held, &instances);
+        // Nothing of it is left to take up.
+        let given_up = kept.is_empty() && std::mem::take(&mut state.fresh);
+        link.hold_only(service, Arc::clone(&kept));
+        self.writes += 1;
+        let (effect, changes) = (self.writes, left_to_replica(instances));
+        self.tell_intents(name, service, effect, &changes);
+        self.tell_confirmed(name, service, &changes, effect, kept.len());
+        self.effects.push(Effect::Persist(Persist::Confirm {
+            link: name.clone(),
+            target,
+            service: service.clone(),
+            held: kept,
+        }));
+        if given_up {
+            self.taken_up();
+        }
+    }
+}
+
+fn left_to_replica(instances: Vec<Instance>) -> Vec<Change> {
+    let left = instances.into_iter().map(|instance| Change::Remove {
+        instance,
+        because: Removal::LeftToReplica,
+    });
+    left.collect()
 }

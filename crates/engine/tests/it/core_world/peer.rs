@@ -26,8 +26,8 @@ pub(super) fn is_left(write: &Write, key: &InstanceKey) -> bool {
 pub(crate) fn replica(setup: LinkSetup, let_go_after: Duration, rules: &str) -> World {
     let told = [(setup.name.clone(), rules.to_owned())];
     let mut world = world([setup]);
-    let core = std::mem::replace(&mut world.core, syncline_engine::core::Core::new([]));
-    world.core = core.with_peers(PeerSettings::new(let_go_after, told));
+    world.peers = Some(PeerSettings::new(let_go_after, 1, told));
+    world.renew();
     world
 }
 
