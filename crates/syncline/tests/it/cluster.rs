@@ -1,6 +1,8 @@
 //! A real cluster of three, read and written, while one member dies and comes
 //! back.
 
+mod rolling;
+
 use syncline_testkit::nacos::{RealCluster, RealNacos, Version, fresh_name};
 use syncline_testkit::run;
 

@@ -8,6 +8,8 @@
 //! * [`feed`]: the real binary with one link, from a Nacos into a file;
 //! * [`registry`]: any Nacos, real or embedded, by its own HTTP API;
 //! * [`application`]: an application that registers over gRPC;
+//! * [`population`]: instances that come, change and leave all the time, and
+//!   whether a consumer saw what it had to;
 //! * [`subscriber`] and [`reader`]: consumers that remember all they ever saw.
 
 pub(crate) mod adopt;
@@ -33,6 +35,7 @@ mod verify;
 pub(crate) mod application;
 pub(crate) mod fake;
 pub(crate) mod feed;
+pub(crate) mod population;
 pub(crate) mod process;
 pub(crate) mod reader;
 pub(crate) mod registry;

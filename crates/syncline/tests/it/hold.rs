@@ -2,6 +2,7 @@
 //! the way in which registrations are held.
 
 mod crash;
+mod endless;
 mod removal;
 mod replicas;
 mod retired;

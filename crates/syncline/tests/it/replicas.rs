@@ -1,8 +1,14 @@
 //! Two daemons of one install, and a daemon that takes over from another: what
 //! a subscriber at a real target sees.
 
+mod approve;
+mod changes;
+mod cut_off;
 mod pair;
 mod takeover;
+mod upgrade;
+
+pub(crate) use pair::say;
 
 use crate::daemon::seen::Instance;
 

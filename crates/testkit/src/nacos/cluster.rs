@@ -1,10 +1,13 @@
 //! Real clusters.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, anyhow, ensure};
 use serde_json::Value;
+use tokio::sync::{Mutex, OnceCell};
 
 use super::{RealNacos, STARTING, TEST_JAVA_OPTIONS, Version};
 use crate::patience;
@@ -12,6 +15,9 @@ use crate::ports::PortBlock;
 
 /// How long members may take to find each other, once all are up.
 const MEETING: Duration = Duration::from_secs(60);
+
+/// A shared cluster, once it was started, or why it could not be.
+type Started = Arc<OnceCell<Result<Arc<RealCluster>, String>>>;
 
 /// Real servers that know each other. Each member can be killed and restarted by itself.
 #[derive(Debug)]
@@ -51,6 +57,25 @@ impl RealCluster {
         }
         cluster.settled().await?;
         Ok(cluster)
+    }
+
+    /// The one cluster of a version and size that all tests of this program share, started by the first that asks.
+    /// Tests must leave its members running: to kill one, [`start`](Self::start) an own cluster.
+    ///
+    /// # Errors
+    ///
+    /// As [`start`](Self::start); what failed once is not tried again.
+    pub async fn shared(version: Version, count: usize) -> anyhow::Result<Arc<Self>> {
+        // Never dropped: the keepers end the members when the process is gone.
+        static SHARED: Mutex<BTreeMap<(Version, usize), Started>> =
+            Mutex::const_new(BTreeMap::new());
+        let started = Arc::clone(SHARED.lock().await.entry((version, count)).or_default());
+        let start = || async {
+            let cluster = Self::start(version, count).await;
+            cluster.map(Arc::new).map_err(|error| format!("{error:#}"))
+        };
+        let cluster = started.get_or_init(start).await;
+        (cluster.clone()).map_err(|error| anyhow!("the shared cluster of Nacos {version}: {error}"))
     }
 
     /// The members, in the order in which they were launched.

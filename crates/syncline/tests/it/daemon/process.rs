@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Output, Stdio};
 
 use anyhow::{Context as _, bail};
+use serde_json::Value;
 use syncline_admin::{ControlClient, api};
 use syncline_testkit::patience;
 use syncline_testkit::ports::PortBlock;
@@ -193,6 +194,18 @@ impl Syncline {
         let ended = self.ends().await?;
         self.child = successor;
         Ok(ended)
+    }
+
+    /// Its journal, line by line.
+    pub(crate) async fn journal(&self) -> anyhow::Result<Vec<Value>> {
+        let exported = self.command(&["journal", "export"]).await?;
+        anyhow::ensure!(exported.status.success(), "{}", said(&exported));
+        let lines = String::from_utf8_lossy(&exported.stdout);
+        let lines = lines.lines().map(|line| {
+            let mut line: Value = serde_json::from_str(line)?;
+            Ok(line["entry"].take())
+        });
+        lines.collect()
     }
 
     /// Another command of the same user, about this daemon.

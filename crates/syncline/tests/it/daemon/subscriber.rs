@@ -64,9 +64,15 @@ impl Subscriber {
     /// where there is none.
     pub(crate) fn of(nacos: Nacos, services: &[Service]) -> anyhow::Result<Self> {
         match nacos.grpc {
-            Some(_) => Self::pushed(nacos, services),
+            Some(_) => Self::pushed(&[nacos], services),
             None => Ok(Self::asking(nacos, services, Question::Consumers)),
         }
+    }
+
+    /// Subscribes at one member of a cluster, and at another one when that is
+    /// away.
+    pub(crate) fn of_cluster(members: &[Nacos], services: &[Service]) -> anyhow::Result<Self> {
+        Self::pushed(members, services)
     }
 
     /// Looks at the raw list as fast as it can, where also the disabled
@@ -75,7 +81,9 @@ impl Subscriber {
         Self::asking(nacos, services, Question::Raw)
     }
 
-    fn pushed(nacos: Nacos, services: &[Service]) -> anyhow::Result<Self> {
+    fn pushed(members: &[Nacos], services: &[Service]) -> anyhow::Result<Self> {
+        let servers = members.iter().map(Nacos::grpc_server);
+        let servers = servers.collect::<anyhow::Result<Vec<_>>>()?;
         let (seeing, seen) = watch::channel(Vec::new());
         let seeing = Arc::new(seeing);
         let mut looking = Vec::new();
@@ -85,11 +93,7 @@ impl Subscriber {
         for namespace in namespaces {
             let options = SessionOptions {
                 reconnect_cap: Duration::from_millis(500),
-                ..SessionOptions::new(
-                    vec![nacos.grpc_server()?],
-                    Arc::new(GrpcOptions::default()),
-                    7,
-                )
+                ..SessionOptions::new(servers.clone(), Arc::new(GrpcOptions::default()), 7)
             };
             let (session, events) = Session::start(options);
             let of_namespace = |service: &&Service| service.namespace == namespace;

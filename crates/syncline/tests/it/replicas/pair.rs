@@ -1,182 +1,281 @@
-//! Two replicas that know each other.
+//! Two replicas between the same registries, the second of them through a
+//! network that can fail, and consumers of all that they write.
 
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+use std::time::Duration;
 
+use anyhow::Context as _;
+use serde_json::Value;
 use syncline_admin::api;
-use syncline_testkit::fault::{Fault, NacosProxy};
-use syncline_testkit::nacos::{RealNacos, Version};
-use syncline_testkit::run;
+use syncline_testkit::fault::NacosProxy;
+use syncline_testkit::nacos::{RealCluster, RealNacos, Version};
 
-use super::instance;
-use crate::daemon::application::Application;
+use crate::daemon::population::{Judgement, Population};
 use crate::daemon::process::{Setup, Syncline};
 use crate::daemon::registry::{Embedded, Nacos};
-use crate::daemon::subscriber::Subscriber;
+use crate::daemon::subscriber::{Mark, Subscriber};
 use crate::real::Places;
 
 const KEY: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
 
-/// How many changes two replicas follow in every CI run, and with `--all`.
-const CHANGES: (usize, usize) = (300, 10_000);
+/// Where replicas write: one real server, or the members of a cluster.
+pub(crate) struct Stage(Vec<Nacos>);
 
-/// Two replicas between the same registries, one of them through a network
-/// that can fail.
-struct Pair {
-    first: Syncline,
-    second: Syncline,
-    /// Between the source and the second.
-    network: NacosProxy,
-    application: Application,
-    consumer: Subscriber,
-    places: Places,
-    _source: Embedded,
+impl Stage {
+    /// One server, 2.1.1.
+    pub(crate) async fn alone() -> anyhow::Result<Self> {
+        let server = RealNacos::shared(Version::V2_1_1).await?;
+        Ok(Self(vec![Nacos::real(server)]))
+    }
+
+    /// A cluster of three, 2.2.4.
+    pub(crate) async fn cluster() -> anyhow::Result<Self> {
+        let cluster = RealCluster::shared(Version::V2_2_4, 3).await?;
+        Ok(Self(cluster.members().iter().map(Nacos::real).collect()))
+    }
+
+    fn servers(&self) -> String {
+        let quoted = self.0.iter().map(|nacos| format!("\"{}\"", nacos.http));
+        quoted.collect::<Vec<_>>().join(", ")
+    }
 }
 
-fn replica(
-    setup: Setup,
-    source: std::net::SocketAddr,
-    target: Nacos,
-    addresses: &[String; 2],
+/// What a pair is to carry, and how.
+pub(crate) struct Shape {
+    pub(crate) services: usize,
+    /// Instances of each service.
+    pub(crate) instances: usize,
+    /// After which time a replica that is cut off lets go, as configured.
+    pub(crate) let_go_after: &'static str,
+}
+
+impl Default for Shape {
+    fn default() -> Self {
+        Self {
+            services: 20,
+            instances: 5,
+            let_go_after: "10s",
+        }
+    }
+}
+
+/// One of the two, with what its configuration is made of.
+pub(crate) struct Replica {
+    pub(crate) daemon: Syncline,
+    settings: Settings,
+}
+
+struct Settings {
+    key: String,
+    source: SocketAddr,
+    target: String,
+    addresses: [String; 2],
     own: usize,
-    select: &str,
-) -> anyhow::Result<Syncline> {
-    let key: &Path = &setup.file("key");
-    std::fs::write(key, KEY)?;
-    setup.run(&format!(
-        "install: {{ id: pair, key: \"${{file:{}}}\", replicas: 2 }}
-peers: {{ listen: \"{}\", addresses: [\"{}\", \"{}\"], let_go_after: 10s }}
-endpoints:
-  source: {{ kind: nacos, servers: [\"{source}\"], timeouts: {{ connect: 1s, request: 2s }} }}
-  target: {{ kind: nacos, servers: [\"{}\"] }}
-links:
-  - {{ name: copy, from: source, to: target, {select} }}
-",
-        key.display(),
-        addresses[own],
-        addresses[0],
-        addresses[1],
-        target.http,
-    ))
+    let_go_after: &'static str,
+    select: String,
 }
 
-impl Pair {
-    async fn start(server: &RealNacos, services: usize) -> anyhow::Result<Self> {
-        let target = Nacos::real(server);
-        let source = Embedded::serve().await?;
-        let network = NacosProxy::start(source.nacos.http).await?;
-        let mut application = Application::at(source.nacos).await?;
-        let places = Places::fresh();
-        let (mut one, mut two) = (Setup::new()?, Setup::new()?);
-        let addresses = [one.address()?.to_string(), two.address()?.to_string()];
-        let all: Vec<_> = (0..services)
-            .map(|n| places.service(n % 2, 1, &format!("service-{n}")))
-            .collect();
-        for service in &all {
-            let three = [instance(1), instance(2), instance(3)];
-            application.put_all(service, &three).await?;
-        }
-        let select = places.select();
-        let direct = source.nacos.http;
-        let mut first = replica(one, direct, target, &addresses, 0, &select)?;
-        let mut second = replica(two, network.addr(), target, &addresses, 1, &select)?;
-        first.in_step().await?;
-        second.in_step().await?;
-        let pair = Self {
-            first,
-            second,
-            network,
-            consumer: Subscriber::of(target, &all)?,
-            application,
-            places,
-            _source: source,
+impl Settings {
+    /// The configuration; whatever the source is called there is part of every
+    /// mark.
+    fn with_source_called(&self, source: &str) -> String {
+        let [one, other] = &self.addresses;
+        let mut text = String::new();
+        let mut line = |line: String| {
+            // Writing to a string cannot fail.
+            writeln!(text, "{line}").ok();
         };
-        for service in &all {
-            let wanted = pair.application.all(service);
-            pair.consumer.sees_exactly(service, &wanted).await?;
-        }
-        Ok(pair)
+        line(format!(
+            "install: {{ id: pair, key: \"${{file:{}}}\", replicas: 2 }}",
+            self.key
+        ));
+        line(format!(
+            "peers: {{ listen: \"{}\", addresses: [\"{one}\", \"{other}\"], let_go_after: {} }}",
+            self.addresses[self.own], self.let_go_after
+        ));
+        line("endpoints:".to_owned());
+        line(format!(
+            "  {source}: {{ kind: nacos, servers: [\"{}\"], timeouts: {{ connect: 1s, request: 2s }} }}",
+            self.source
+        ));
+        line(format!(
+            "  target: {{ kind: nacos, servers: [{}] }}",
+            self.target
+        ));
+        line("links:".to_owned());
+        line(format!(
+            "  - {{ name: copy, from: {source}, to: target, {} }}",
+            self.select
+        ));
+        text
+    }
+}
+
+impl Replica {
+    fn start(setup: Setup, settings: Settings) -> anyhow::Result<Self> {
+        std::fs::write(&settings.key, KEY)?;
+        let daemon = setup.run(&settings.with_source_called("source"))?;
+        Ok(Self { daemon, settings })
+    }
+
+    /// Dies, and comes back with what it remembered.
+    pub(crate) async fn dies_and_comes_back(&mut self) -> anyhow::Result<()> {
+        self.daemon.kill().await?;
+        self.daemon.restart()?;
+        self.daemon.in_step().await?;
+        Ok(())
+    }
+
+    /// Is replaced by one that writes other marks, as a new version may.
+    pub(crate) async fn is_upgraded(&mut self) -> anyhow::Result<()> {
+        self.daemon.stop().await?;
+        let configuration = self.settings.with_source_called("origin");
+        self.daemon.configure(&configuration)?;
+        self.daemon.restart()?;
+        self.daemon.in_step().await?;
+        Ok(())
+    }
+
+    /// Waits until it is in step and holds what the other one holds.
+    pub(crate) async fn agrees(&mut self) -> anyhow::Result<()> {
+        self.daemon.in_step().await?;
+        self.daemon.is(agrees).await?;
+        Ok(())
     }
 }
 
 fn agrees(status: &api::Status) -> bool {
     let agrees = |link: &api::PeerLink| link.same_rules && link.differs_seconds.is_none();
-    status.peers.len() == 1
-        && status.peers[0].lost.is_none()
-        && status.peers[0].links.iter().all(agrees)
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn one_that_is_cut_off_from_the_source_leaves_no_ghost() -> anyhow::Result<()> {
-    if !run::require_real_servers() {
-        return Ok(());
-    }
-    let server = RealNacos::shared(Version::V2_1_1).await?;
-    let mut pair = Pair::start(server, 2).await?;
-    let service = pair.places.service(0, 1, "service-0");
-    pair.first.is(agrees).await?;
-    pair.second.is(agrees).await?;
-    let since = pair.consumer.mark();
-
-    pair.network.set(Fault::Reset);
-    pair.second
-        .is(|status| status.links[0].state == "source lost")
-        .await?;
-    let leaves = instance(1).address;
-    pair.application.remove(&service, &leaves).await?;
-    pair.consumer
-        .sees_exactly(&service, &[instance(2), instance(3)])
-        .await?;
-    pair.network.set(Fault::None);
-    pair.second.in_step().await?;
-    pair.second.is(agrees).await?;
-    for n in [2, 3] {
-        let address = instance(n).address;
-        pair.consumer.always_saw(since, &service, &address)?;
-    }
-    Ok(())
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_instance_is_ever_absent_while_either_replica_lives() -> anyhow::Result<()> {
-    if !run::require_real_servers() {
-        return Ok(());
-    }
-    let server = RealNacos::shared(Version::V2_1_1).await?;
-    let mut pair = Pair::start(server, 10).await?;
-    let since = pair.consumer.mark();
-    let changes = match run::in_tier(run::Tier::All) {
-        true => CHANGES.1,
-        false => CHANGES.0,
+    let [peer] = &status.peers[..] else {
+        return false;
     };
-    for n in 0..changes {
-        let service = pair
-            .places
-            .service(n % 2, 1, &format!("service-{}", n % 10));
-        let weight = 1.0 + (n % 7) as f64;
-        let changed = instance(1 + n % 3).weighing(weight);
-        pair.application.put(&service, &changed).await?;
-        // Either dies on the way, and comes back.
-        if n == changes / 3 {
-            pair.first.kill().await?;
-            pair.first.restart()?;
-            pair.first.in_step().await?;
+    peer.lost.is_none() && !peer.links.is_empty() && peer.links.iter().all(agrees)
+}
+
+pub(crate) struct Pair {
+    pub(crate) first: Replica,
+    pub(crate) second: Replica,
+    /// Between the source and the second.
+    pub(crate) network: NacosProxy,
+    pub(crate) population: Population,
+    /// One at each member of the target.
+    consumers: Vec<Subscriber>,
+    since: Vec<Mark>,
+    _source: Embedded,
+}
+
+impl Pair {
+    /// Starts both, and waits until consumers see everything.
+    pub(crate) async fn start(stage: &Stage, shape: Shape) -> anyhow::Result<Self> {
+        let source = Embedded::serve().await?;
+        let network = NacosProxy::start(source.nacos.http).await?;
+        let places = Places::fresh();
+        let service = |n| places.service(n % 2, 1, &format!("service-{n}"));
+        let services: Vec<_> = (0..shape.services).map(service).collect();
+        let population = Population::at(source.nacos, services, shape.instances).await?;
+        let (mut one, mut two) = (Setup::new()?, Setup::new()?);
+        let addresses = [one.address()?.to_string(), two.address()?.to_string()];
+        let settings = |setup: &Setup, own, source| Settings {
+            key: setup.file("key").display().to_string(),
+            source,
+            target: stage.servers(),
+            addresses: addresses.clone(),
+            own,
+            let_go_after: shape.let_go_after,
+            select: places.select(),
+        };
+        let first = settings(&one, 0, source.nacos.http);
+        let second = settings(&two, 1, network.addr());
+        let mut pair = Self {
+            first: Replica::start(one, first)?,
+            second: Replica::start(two, second)?,
+            network,
+            consumers: Vec::new(),
+            since: Vec::new(),
+            population,
+            _source: source,
+        };
+        pair.first.daemon.in_step().await?;
+        pair.second.daemon.in_step().await?;
+        for member in &stage.0 {
+            let consumer = Subscriber::of(*member, pair.population.services())?;
+            pair.population.stands_at(&consumer).await?;
+            pair.since.push(consumer.mark());
+            pair.consumers.push(consumer);
         }
-        if n == changes * 2 / 3 {
-            pair.second.kill().await?;
-            pair.second.restart()?;
-            pair.second.in_step().await?;
-        }
+        pair.first.agrees().await?;
+        pair.second.agrees().await?;
+        Ok(pair)
     }
-    for n in 0..10 {
-        let service = pair.places.service(n % 2, 1, &format!("service-{n}"));
-        let wanted = pair.application.all(&service);
-        pair.consumer.sees_exactly(&service, &wanted).await?;
-        for n in 1..=3 {
-            let shows = |i: &crate::daemon::seen::Instance| i.address == instance(n).address;
-            for sight in pair.consumer.since(since, &service) {
-                assert!(sight.instances.iter().any(shows), "{n}: {sight:?}");
-            }
+
+    /// Waits until every consumer sees exactly what is registered.
+    pub(crate) async fn stands(&self) -> anyhow::Result<()> {
+        for consumer in &self.consumers {
+            self.population.stands_at(consumer).await?;
         }
+        Ok(())
     }
-    Ok(())
+
+    /// Waits until all stands and both hold the same; fails where a consumer
+    /// missed an instance on the way, or saw one that had gone before.
+    pub(crate) async fn ends_well(&mut self) -> anyhow::Result<()> {
+        self.stands().await?;
+        self.first.agrees().await?;
+        self.second.agrees().await?;
+        self.judged()
+    }
+
+    /// Fails where a consumer missed an instance so far, or saw one that had
+    /// gone before; tells the figures.
+    pub(crate) fn judged(&self) -> anyhow::Result<()> {
+        for judgement in self.judgements() {
+            say(&format!(
+                "{} changes: {judgement}",
+                self.population.changes()
+            ));
+            judgement.is_fair()?;
+        }
+        Ok(())
+    }
+
+    /// The longest time between the two writing the same content, as their
+    /// journals tell.
+    pub(crate) async fn lag(&self) -> anyhow::Result<Duration> {
+        let one = written_at(&self.first.daemon.journal().await?);
+        let other = written_at(&self.second.daemon.journal().await?);
+        let both = one.iter().filter_map(|(what, at)| {
+            let other = other.get(what)?;
+            Some(at.abs_diff(*other))
+        });
+        let lag = both.max().context("they never wrote the same")?;
+        Ok(Duration::from_millis(lag))
+    }
+
+    /// What each consumer saw.
+    pub(crate) fn judgements(&self) -> impl Iterator<Item = Judgement> {
+        let consumers = self.consumers.iter().zip(&self.since);
+        consumers.map(|(consumer, since)| self.population.judge(consumer, *since))
+    }
+}
+
+/// When each content of each instance was last written.
+fn written_at(journal: &[Value]) -> BTreeMap<(String, String), u64> {
+    let intents = journal.iter().filter(|entry| entry["kind"] == "intent");
+    let content = intents.filter_map(|entry| {
+        let instance = entry["instance"].as_str()?.to_owned();
+        let metadata = &entry["after"]["metadata"];
+        let content = format!("{} {}", metadata["born"], metadata["change"]);
+        Some(((instance, content), entry["at_ms"].as_u64()?))
+    });
+    content.collect()
+}
+
+#[expect(
+    clippy::print_stdout,
+    reason = "figures are for whoever runs a test with --nocapture"
+)]
+pub(crate) fn say(what: &str) {
+    println!("{what}");
 }
