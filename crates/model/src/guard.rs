@@ -221,10 +221,8 @@ impl Guard {
 
     /// So many losses of a service that passed did not happen after all: what
     /// the target has is known to be as before.
-    pub fn take_back(&mut self, service: &ServiceKey, count: u32) {
-        if self.records.contains_key(service) {
-            self.alter(service, |record, _| record.take_back(count));
-        }
+    pub fn take_back(&mut self, now: Moment, service: &ServiceKey, count: u32) {
+        self.alter(service, |record, _| record.take_back(now, count));
     }
 
     /// Lets exactly these losses through when they are judged next; gives the

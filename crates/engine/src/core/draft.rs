@@ -142,7 +142,7 @@ impl Draft {
             None => {
                 if let Some(through) = self.let_through {
                     // Others are lost by now, or none: those never went.
-                    guard.take_back(service, through.count);
+                    guard.take_back(self.look.now, service, through.count);
                 }
                 guard.judge(&self.look, service, &self.offer)
             }

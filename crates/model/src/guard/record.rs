@@ -208,9 +208,13 @@ impl Record {
         }
     }
 
-    /// Some of the losses that went through did not happen after all.
-    pub(super) fn take_back(&mut self, count: u32) {
-        self.losses.take(count);
+    /// Some of the losses that went through did not happen after all. The gains
+    /// that made up for them are there again.
+    pub(super) fn take_back(&mut self, now: Moment, count: u32) {
+        let count = self.losses.take(count);
+        if count > 0 {
+            self.gains.push_gain(Sample { at: now, count });
+        }
         self.emptied = None;
     }
 
