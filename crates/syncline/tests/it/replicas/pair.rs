@@ -49,6 +49,9 @@ pub(crate) struct Shape {
     pub(crate) instances: usize,
     /// After which time a replica that is cut off lets go, as configured.
     pub(crate) let_go_after: &'static str,
+    /// On how many members of the target each holds everything, where that is
+    /// configured.
+    pub(crate) copies: Option<usize>,
 }
 
 impl Default for Shape {
@@ -57,6 +60,7 @@ impl Default for Shape {
             services: 20,
             instances: 5,
             let_go_after: "10s",
+            copies: None,
         }
     }
 }
@@ -100,10 +104,7 @@ impl Settings {
             "  {source}: {{ kind: nacos, servers: [\"{}\"], timeouts: {{ connect: 1s, request: 2s }} }}",
             self.source
         ));
-        line(format!(
-            "  target: {{ kind: nacos, servers: [{}] }}",
-            self.target
-        ));
+        line(format!("  target: {{ kind: nacos, {} }}", self.target));
         line("links:".to_owned());
         line(format!(
             "  - {{ name: copy, from: {source}, to: target, {} }}",
@@ -180,7 +181,10 @@ impl Pair {
         let settings = |setup: &Setup, own, source| Settings {
             key: setup.file("key").display().to_string(),
             source,
-            target: stage.servers(),
+            target: match shape.copies {
+                Some(copies) => format!("servers: [{}], copies: {copies}", stage.servers()),
+                None => format!("servers: [{}]", stage.servers()),
+            },
             addresses: addresses.clone(),
             own,
             let_go_after: shape.let_go_after,
