@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use anyhow::ensure;
+use anyhow::bail;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::application::Application;
@@ -160,6 +160,8 @@ pub(crate) struct Judgement {
     absences: Vec<String>,
     /// Lists with an instance that had left and had been gone before.
     ghosts: Vec<String>,
+    /// The longest that such an instance stood there.
+    longest_ghost: Duration,
     /// How long instances were shown more than once, the shortest first.
     doubles: Vec<Duration>,
 }
@@ -167,7 +169,7 @@ pub(crate) struct Judgement {
 impl Judgement {
     fn follow(&mut self, address: &str, life: &Life, sights: &[Sight]) {
         let (mut shown, mut gone) = (false, false);
-        let mut double_since = None;
+        let (mut double_since, mut ghost_since) = (None, None);
         for sight in sights {
             let entries = sight.instances.iter().filter(|i| i.address == *address);
             let used = entries.clone().any(|i| i.healthy && i.enabled);
@@ -178,6 +180,9 @@ impl Judgement {
             }
             if left && gone && entries > 0 {
                 self.ghosts.push(format!("{address} in {sight:?}"));
+                ghost_since.get_or_insert(sight.at);
+            } else if let Some(since) = ghost_since.take() {
+                self.longest_ghost = self.longest_ghost.max(sight.at - since);
             }
             shown |= used;
             gone |= left && entries == 0;
@@ -200,21 +205,20 @@ impl Judgement {
     /// Fails where an instance was absent while it should have been there, or
     /// came back after it had gone.
     pub(crate) fn is_fair(&self) -> anyhow::Result<()> {
-        let first = |what: &[String]| what.first().cloned().unwrap_or_default();
-        let (absences, ghosts) = (&self.absences, &self.ghosts);
-        ensure!(
-            absences.is_empty(),
-            "{} times absent, first {}",
-            absences.len(),
-            first(absences)
-        );
-        ensure!(
-            ghosts.is_empty(),
-            "{} ghosts, first {}",
-            ghosts.len(),
-            first(ghosts)
-        );
-        Ok(())
+        self.has_no_gap()?;
+        none("ghosts", &self.ghosts)
+    }
+
+    /// Fails where an instance was absent while it should have been there.
+    pub(crate) fn has_no_gap(&self) -> anyhow::Result<()> {
+        none("times absent", &self.absences)
+    }
+}
+
+fn none(what: &str, seen: &[String]) -> anyhow::Result<()> {
+    match seen.first() {
+        None => Ok(()),
+        Some(first) => bail!("{} {what}, first {first}", seen.len()),
     }
 }
 
@@ -228,10 +232,11 @@ impl fmt::Display for Judgement {
         };
         write!(
             f,
-            "{} lists, {} absences, {} ghosts, {} doubles: median {} ms, p99 {} ms, longest {} ms",
+            "{} lists, {} absences, {} ghosts (longest {} ms), {} doubles: median {} ms, p99 {} ms, longest {} ms",
             self.lists,
             self.absences.len(),
             self.ghosts.len(),
+            self.longest_ghost.as_millis(),
             self.doubles.len(),
             at(0.5),
             at(0.99),
