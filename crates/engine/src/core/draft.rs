@@ -235,7 +235,8 @@ impl Core {
             .map(|source| ((link.rules.from.clone(), source), now));
         let asides = self.asides(link);
         let aside = |copy: &Instance| asides.of(service, copy);
-        let mut offer = Offer::of_plan(has, &passing, moved);
+        let went = |key: &InstanceKey| state.leaving.contains(key);
+        let mut offer = Offer::of_plan(has, &passing, moved, went);
         let given = |plan: Plan| match asides.is_empty() {
             true => plan,
             false => plan.given_as(&state.held, link.identity(), aside),

@@ -267,6 +267,7 @@ impl Link {
         state.taken_over = state.taking_over.iter().map(|i| i.key.clone()).collect();
         let (changing, leaving): (Vec<_>, Vec<_>) = going.into_iter().partition(changes);
         state.former.may_stand(&changing);
+        state.leaving = leaving.iter().map(|i| i.key.clone()).collect();
         let held = match leaving.is_empty() {
             true => given,
             false => {

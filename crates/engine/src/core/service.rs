@@ -24,6 +24,9 @@ pub(super) struct LinkService {
     pub(super) live: bool,
     /// Whether it was confirmed so lately that it is taken up again unseen.
     pub(super) fresh: bool,
+    /// What was let go of before the start and may stand there still, until a
+    /// whole view says otherwise.
+    pub(super) leaving: BTreeSet<InstanceKey>,
     /// Since when parts of it have been gone from the source.
     pub(super) missing: Missing,
     /// Since when the source has told another health of parts of it.
@@ -92,6 +95,7 @@ impl LinkService {
             held: ServiceSet::empty(),
             live: true,
             fresh: false,
+            leaving: BTreeSet::new(),
             missing: Missing::new(),
             flips: Flips::new(),
             told_flips: Flips::new(),
@@ -127,6 +131,14 @@ impl LinkService {
         self.taking_over.clear();
         let held = &self.held;
         self.taken_over.retain(|key| !held.get(key).is_empty());
+    }
+
+    /// A whole view says what goes: only that of what was let go of before is
+    /// still on its way.
+    pub(super) fn still_leaves<'a>(&mut self, changes: impl Iterator<Item = &'a Change>) {
+        let removals = changes.filter(|change| matches!(change, Change::Remove { .. }));
+        let removed: BTreeSet<&InstanceKey> = removals.map(Change::key).collect();
+        self.leaving.retain(|key| removed.contains(key));
     }
 
     /// What was to be removed and was not had been gone for long enough: its grace

@@ -66,7 +66,8 @@ impl Core {
         let state = link.service(service)?;
         let moved = |key: &_| self.has_moved(now, link, state, key);
         let count = u32::try_from(removals.len()).unwrap_or(u32::MAX);
-        LetThrough::of(&Offer::of_changes(count, removals, moved))
+        let went = |key: &_| state.leaving.contains(key);
+        LetThrough::of(&Offer::of_changes(count, removals, moved, went))
     }
 
     /// Removals that had their turn did not go after all.

@@ -269,6 +269,9 @@ impl Core {
         else {
             return;
         };
+        if decision.whole {
+            state.still_leaves(plan.changes.iter().chain(&later.removals));
+        }
         state.let_through = decision.let_through;
         state.let_through_later = later.let_through;
         state.missing = plan.missing;

@@ -274,3 +274,36 @@ fn what_may_be_listed_in_part_alone_is_read_before_anything_is_removed() {
     world.let_go(Kind::Read);
     assert_eq!(world.shown("b", "orders"), ["10.0.0.1:80"]);
 }
+
+#[test]
+fn a_removal_that_died_on_its_way_counts_once_with_the_guard() {
+    let guarded = link("a", "b").held_by(Hold::Persistent).guarded();
+    let mut world = world([guarded]);
+    let name = |n: usize| format!("service-{n:02}");
+    for n in 0..30 {
+        for last in 1..=4 {
+            world.register("a", &name(n), &format!("10.0.0.{last}:80"));
+        }
+    }
+    world.start();
+    world.pass(seconds(2));
+    // As many as may go at once, and not one more.
+    world.withhold(Kind::Write);
+    for n in 0..19 {
+        world.deregister("a", &name(n), "10.0.0.4:80");
+    }
+    world.pass(seconds(1));
+    for _ in 0..3 {
+        world.crash();
+        world.start();
+        world.pass(seconds(1));
+    }
+    world.let_go(Kind::Write);
+    world.pass(seconds(5));
+    let holds = world.status("a-b").holds;
+    assert!(holds.is_empty(), "{holds:?}");
+    let standing = (0..30).map(|n| world.shown("b", &name(n)).len());
+    assert_eq!(standing.sum::<usize>(), 30 * 4 - 19);
+    world.deregister("a", &name(20), "10.0.0.4:80");
+    assert!(!world.status("a-b").holds.is_empty(), "the twentieth waits");
+}

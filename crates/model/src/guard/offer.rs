@@ -30,13 +30,26 @@ impl Offer {
     /// target's terms, under a service that did not show it before. One that
     /// always did proves nothing: Dubbo registers every interface of a process
     /// at one address. A copy that yields to a native is no loss.
-    pub fn of_plan(has: u32, plan: &Plan, moved: impl Fn(&InstanceKey) -> bool) -> Self {
-        Self::of_changes(has, &plan.changes, moved)
+    ///
+    /// `went` tells what was let go of before a death and may not have gone: it
+    /// counted then.
+    pub fn of_plan(
+        has: u32,
+        plan: &Plan,
+        moved: impl Fn(&InstanceKey) -> bool,
+        went: impl Fn(&InstanceKey) -> bool,
+    ) -> Self {
+        Self::of_changes(has, &plan.changes, moved, went)
     }
 
     /// What changes would do to a service that has so many instances in use
-    /// now; `moved` as with [`of_plan`](Self::of_plan).
-    pub fn of_changes(has: u32, changes: &[Change], moved: impl Fn(&InstanceKey) -> bool) -> Self {
+    /// now; `moved` and `went` as with [`of_plan`](Self::of_plan).
+    pub fn of_changes(
+        has: u32,
+        changes: &[Change],
+        moved: impl Fn(&InstanceKey) -> bool,
+        went: impl Fn(&InstanceKey) -> bool,
+    ) -> Self {
         let mut offer = Self {
             has,
             given: has,
@@ -47,7 +60,9 @@ impl Offer {
             let counts = removes(change) || !Bug::OnlyRemovalsCount.is_planted();
             if change.loses_use() && counts {
                 offer.given = offer.given.saturating_sub(1);
-                if removes(change) && moved(change.key()) {
+                if removes(change) && went(change.key()) {
+                    offer.has = offer.has.saturating_sub(1);
+                } else if removes(change) && moved(change.key()) {
                     offer.moved += 1;
                 } else {
                     offer.lost = offer.lost.with(change.key());
@@ -150,9 +165,8 @@ mod tests {
             now: Moment::ORIGIN,
         });
         let has = u32::try_from(held.in_use()).expect("few");
-        Offer::of_plan(has, &plan, |key| {
-            moved.iter().any(|last| instance(*last).key == *key)
-        })
+        let moved = |key: &InstanceKey| moved.iter().any(|last| instance(*last).key == *key);
+        Offer::of_plan(has, &plan, moved, |_| false)
     }
 
     #[test]
