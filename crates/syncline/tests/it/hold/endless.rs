@@ -105,7 +105,12 @@ async fn ends(version: Version, hold: &str, end: End, times: usize) -> anyhow::R
     let judgement = population.judge(&consumer, since);
     let changes = population.changes();
     say(&format!("{times} ends, {changes} changes: {judgement}"));
-    judgement.is_fair()?;
+    match end {
+        End::Stopped => judgement.is_fair()?,
+        // What died between a removal and its confirmation is taken up once more
+        // before it is removed again, which 1.x shows at once.
+        End::Killed => judgement.has_no_gap()?,
+    }
     ensure!(judgement.doubles() == 0, "{} doubles", judgement.doubles());
     let verified = syncline.command(&["journal", "verify"]).await?;
     ensure!(verified.status.success(), "{}", said(&verified));
