@@ -8,8 +8,8 @@ use parking_lot::Mutex;
 use syncline_nacos::message::ServiceInfo;
 use tokio::sync::Notify;
 
-use crate::bare::Observer;
-use crate::fleet::{port, revision};
+use xtask_stage::bare::Observer;
+use xtask_stage::fleet::{port, revision};
 
 /// How a change shows.
 #[derive(Debug, Clone, Copy)]
@@ -100,7 +100,7 @@ impl Observer for Board {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fleet::Fleet;
+    use xtask_stage::fleet::Fleet;
 
     fn info(fleet: &Fleet) -> ServiceInfo {
         ServiceInfo {

@@ -14,15 +14,15 @@ use tokio::task::JoinSet;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use crate::Effort;
-use crate::bare;
-use crate::compare::{Comparison, compare, until_complete};
-use crate::fleet::Fleet;
-use crate::process::Usage;
 use crate::proxy::{Proxy, Traffic};
-use crate::report::say;
-use crate::servers;
-use crate::syncline::{Hold, Syncline, Target};
-use crate::table::{Table, mebibytes, number, seconds};
+use xtask_stage::bare;
+use xtask_stage::compare::{Comparison, compare, until_complete};
+use xtask_stage::fleet::{Fleet, scattered};
+use xtask_stage::process::Usage;
+use xtask_stage::report::say;
+use xtask_stage::servers;
+use xtask_stage::syncline::{Hold, Syncline, Target};
+use xtask_stage::table::{Table, mebibytes, number, seconds};
 
 const WITHIN: Duration = Duration::from_secs(900);
 
@@ -288,7 +288,7 @@ impl Publisher {
         let change = self.changes;
         self.changes += 1;
         let draw = scattered(change);
-        let service = (draw % u64::from(self.fleet.len())) as u32;
+        let service = (draw % u64::from(self.fleet.services())) as u32;
         let instances = self.fleet.instances_of(service);
         let alone = self.pool.len() == 1;
         let place = match change % 5 {
@@ -347,12 +347,4 @@ async fn publish(mut waiting: mpsc::Receiver<Publication>) -> anyhow::Result<()>
             .context("make a change at the source")?;
     }
     Ok(())
-}
-
-/// A number that looks drawn by chance and is the same in every run (splitmix64).
-fn scattered(number: u64) -> u64 {
-    let mut z = number.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
 }

@@ -9,14 +9,14 @@ use std::time::{Duration, Instant};
 use syncline_testkit::nacos::{RealNacos, Version};
 
 use crate::Effort;
-use crate::compare::{Complete, until_complete};
-use crate::fleet::Fleet;
 use crate::hold::{self, Over};
-use crate::process::Usage;
-use crate::report::say;
-use crate::servers;
-use crate::syncline::{Hold, Syncline, Target};
-use crate::table::{Table, mebibytes, number, ratio, seconds};
+use xtask_stage::compare::{Complete, until_complete};
+use xtask_stage::fleet::Fleet;
+use xtask_stage::process::Usage;
+use xtask_stage::report::say;
+use xtask_stage::servers;
+use xtask_stage::syncline::{Hold, Syncline, Target};
+use xtask_stage::table::{Table, mebibytes, number, ratio, seconds};
 
 const WITHIN: Duration = Duration::from_secs(900);
 

@@ -13,15 +13,15 @@ use syncline_testkit::ports::PortBlock;
 use tokio::time::interval;
 
 use crate::Effort;
-use crate::bare::{self, Subscriber};
 use crate::board::{Board, Sign};
-use crate::compare::{Complete, until_complete};
 use crate::delays::Delays;
-use crate::fleet::Fleet;
-use crate::process::{Process, Usage};
-use crate::report::say;
-use crate::syncline::{self, Syncline, Target};
-use crate::table::{Table, mebibytes, milliseconds, number, seconds};
+use xtask_stage::bare::{self, Subscriber};
+use xtask_stage::compare::{Complete, until_complete};
+use xtask_stage::fleet::Fleet;
+use xtask_stage::process::{Process, Usage};
+use xtask_stage::report::say;
+use xtask_stage::syncline::{self, Syncline, Target};
+use xtask_stage::table::{Table, mebibytes, milliseconds, number, seconds};
 
 const INSTANCES: u32 = 10;
 const WITHIN: Duration = Duration::from_secs(1_800);

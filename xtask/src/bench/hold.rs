@@ -9,10 +9,10 @@ use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 use tokio::process::Command;
 
-use crate::bare;
-use crate::fleet::Fleet;
-use crate::process::Process;
-use crate::report::say;
+use xtask_stage::bare;
+use xtask_stage::fleet::Fleet;
+use xtask_stage::process::Process;
+use xtask_stage::report::say;
 
 /// What the process is told.
 #[derive(Args)]
@@ -59,7 +59,7 @@ pub(crate) async fn run(options: HoldOptions) -> anyhow::Result<()> {
     };
     say(&format!(
         "bare client: {} services acknowledged after {:.2} s",
-        fleet.len(),
+        fleet.services(),
         start.elapsed().as_secs_f64()
     ));
     // The one who started us kills us; if it cannot any more, its end of our input closes.
@@ -76,7 +76,7 @@ pub(crate) fn start(over: Over, server: SocketAddr, fleet: &Fleet) -> anyhow::Re
     let mut command = Command::new(program);
     command.args(["hold", "--prefix", fleet.names.0]);
     command.args(["--server", &server.to_string()]);
-    command.args(["--services", &fleet.len().to_string()]);
+    command.args(["--services", &fleet.services().to_string()]);
     command.args(["--instances", &fleet.instances_of(0).to_string()]);
     if over == Over::Http {
         command.args(["--over", "http"]);

@@ -11,38 +11,29 @@
 //! * [`growth`]: whether size matters
 //! * [`restart`]: what consumers see when Syncline crashes
 //!
-//! What they share: [`fleet`] (what is registered), [`bare`] and [`hold`] (the clients beside), [`syncline`],
-//! [`process`] (what a process uses), [`compare`] (whether a copy is right), [`board`] (when a change is seen),
-//! [`proxy`] (what passes), and [`table`] and [`report`].
+//! What they share: [`hold`] (clients beside, each a process of its own), [`board`] (when a change is seen), [`proxy`]
+//! (what passes), and the stage (`xtask_stage`) that the bench of faults stands on too.
 
 // Figures are what this program is for.
-#![allow(clippy::print_stdout, clippy::print_stderr)]
+#![allow(clippy::print_stdout)]
 
-mod bare;
 mod board;
 mod churn;
-mod compare;
 mod delays;
 mod first_sync;
-mod fleet;
 mod frames;
 mod growth;
 mod hold;
-mod process;
 mod propagation;
 mod proxy;
 mod quiet;
-mod report;
 mod restart;
-mod servers;
-mod syncline;
-mod table;
 
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
-use report::{Circumstances, Report};
+use xtask_stage::report::{Circumstances, Report, say};
 
 #[derive(Parser)]
 #[command(
@@ -74,6 +65,15 @@ struct Effort {
 }
 
 impl Effort {
+    /// How large it is, in words.
+    fn sizes(self) -> &'static str {
+        if self.quick {
+            "**quick sizes, to try it out**"
+        } else {
+            "full sizes"
+        }
+    }
+
     /// Whether a size is to be measured.
     fn includes(self, services: u32) -> bool {
         self.largest.is_none_or(|largest| services <= largest)
@@ -135,13 +135,13 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
     };
     let mut failed = Vec::new();
     for measurement in measurements {
-        let circumstances = Circumstances::note(arguments.effort.quick);
+        let circumstances = Circumstances::note(arguments.effort.sizes());
         match measurement.run(arguments.effort).await {
             Ok(report) => {
                 println!("\n## {}\n\n{}", report.name, report.text(&circumstances));
                 if arguments.write {
                     let page = report.write(&circumstances)?;
-                    report::say(&format!("written to {}", page.display()));
+                    say(&format!("written to {}", page.display()));
                 }
             }
             // The others are worth having all the same.
@@ -186,6 +186,7 @@ impl Measurement {
             Self::Restart => restart::measure(effort).await?,
         };
         Ok(Report {
+            page: "benchmarks.md",
             name: self.name(),
             tables,
         })

@@ -16,15 +16,15 @@ use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::Effort;
-use crate::bare::{self, Subscriber};
 use crate::board::{Board, Sign};
-use crate::compare::until_complete;
 use crate::delays::Delays;
-use crate::fleet::Fleet;
-use crate::report::say;
-use crate::servers;
-use crate::syncline::{Hold, Syncline, Target};
-use crate::table::{Table, milliseconds, ratio};
+use xtask_stage::bare::{self, Subscriber};
+use xtask_stage::compare::until_complete;
+use xtask_stage::fleet::Fleet;
+use xtask_stage::report::say;
+use xtask_stage::servers;
+use xtask_stage::syncline::{Hold, Syncline, Target};
+use xtask_stage::table::{Table, milliseconds, ratio};
 
 const SERVICES: u32 = 50;
 const INSTANCES: u32 = 10;

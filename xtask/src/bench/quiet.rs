@@ -9,15 +9,15 @@ use std::time::Duration;
 use syncline_testkit::nacos::Version;
 
 use crate::Effort;
-use crate::compare::until_complete;
-use crate::fleet::Fleet;
 use crate::hold::{self, Over};
-use crate::process::Usage;
 use crate::proxy::{Proxy, Traffic};
-use crate::report::say;
-use crate::servers;
-use crate::syncline::{Hold, Syncline, Target};
-use crate::table::{Table, mebibytes, number, seconds};
+use xtask_stage::compare::until_complete;
+use xtask_stage::fleet::Fleet;
+use xtask_stage::process::Usage;
+use xtask_stage::report::say;
+use xtask_stage::servers;
+use xtask_stage::syncline::{Hold, Syncline, Target};
+use xtask_stage::table::{Table, mebibytes, number, seconds};
 
 const INSTANCES: u32 = 10;
 const WITHIN: Duration = Duration::from_secs(900);

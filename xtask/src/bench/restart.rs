@@ -12,15 +12,15 @@ use syncline_nacos::message::ServiceInfo;
 use syncline_testkit::nacos::{RealNacos, Version};
 
 use crate::Effort;
-use crate::bare::{Observer, Subscriber};
-use crate::compare::until_complete;
 use crate::delays::Delays;
-use crate::fleet::Fleet;
 use crate::hold::{self, Over};
-use crate::report::say;
-use crate::servers;
-use crate::syncline::{Hold, Syncline, Target};
-use crate::table::{Table, milliseconds, number, seconds};
+use xtask_stage::bare::{Observer, Subscriber};
+use xtask_stage::compare::until_complete;
+use xtask_stage::fleet::Fleet;
+use xtask_stage::report::say;
+use xtask_stage::servers;
+use xtask_stage::syncline::{Hold, Syncline, Target};
+use xtask_stage::table::{Table, milliseconds, number, seconds};
 
 const INSTANCES: u32 = 10;
 const WITHIN: Duration = Duration::from_secs(600);
@@ -108,8 +108,13 @@ impl Watch {
     async fn start(target: &RealNacos, fleet: &Fleet) -> anyhow::Result<Self> {
         let gaps = Arc::new(Gaps::default());
         let observer = Arc::clone(&gaps);
-        let subscriber =
-            Subscriber::start(target.grpc_addr(), fleet.names, 0..fleet.len(), observer).await?;
+        let subscriber = Subscriber::start(
+            target.grpc_addr(),
+            fleet.names,
+            0..fleet.services(),
+            observer,
+        )
+        .await?;
         Ok(Self {
             gaps,
             _subscriber: subscriber,

@@ -24,22 +24,22 @@ const LOOK: Duration = Duration::from_millis(100);
 
 /// What a raw list shows of a fleet.
 #[derive(Debug, Default, Clone)]
-pub(crate) struct Comparison {
+pub struct Comparison {
     /// Instances that are as they should be.
-    pub(crate) equal: usize,
+    pub equal: usize,
     /// Instances that are not there.
-    pub(crate) missing: usize,
+    pub missing: usize,
     /// Instances that should not be there.
-    pub(crate) extra: usize,
+    pub extra: usize,
     /// Instances of which some field is different.
-    pub(crate) different: usize,
+    pub different: usize,
     /// The first thing that was wrong.
-    pub(crate) example: Option<String>,
+    pub example: Option<String>,
 }
 
 impl Comparison {
     /// How many instances are not as they should be.
-    pub(crate) fn wrong(&self) -> usize {
+    pub fn wrong(&self) -> usize {
         self.missing + self.extra + self.different
     }
 
@@ -89,52 +89,85 @@ fn content(instance: &Instance) -> impl PartialEq + use<'_> {
 }
 
 /// Reads a raw list and compares it with a fleet. Services of other fleets do not count.
-pub(crate) async fn compare(http: SocketAddr, fleet: &Fleet) -> anyhow::Result<Comparison> {
+pub async fn compare(http: SocketAddr, fleet: &Fleet) -> anyhow::Result<Comparison> {
     let client =
         HttpClient::new(ClientOptions::new([http.to_string()])).context("make an HTTP client")?;
     let api = BulkApi::Catalog(FirstPage::One);
     let namespace = NamespaceId::from(NAMESPACE);
     let mut reader = client.services(api, &namespace, None, PAGE_SIZE, Route::Any);
-    let mut comparison = Comparison::default();
-    let mut seen = vec![false; fleet.len() as usize];
+    let mut comparing = Comparing::with(fleet);
     while let Step::Page(page) = reader.next().await.context("read a raw list")? {
         for ListedService {
             name, instances, ..
         } in page.services
         {
-            let number = fleet.names.number(name.as_str());
-            let Some(number) = number.filter(|number| *number < fleet.len()) else {
-                continue;
-            };
-            seen[number as usize] = true;
-            comparison.service(name.as_str(), fleet.set(number), instances);
+            comparing.service(name.as_str(), instances);
         }
     }
-    for number in (0..fleet.len()).filter(|number| !seen[*number as usize]) {
-        comparison.missing += fleet.instances_of(number);
-        comparison.wrong_with(|| format!("service {number} is not there"));
+    Ok(comparing.end())
+}
+
+/// Compares what somebody shows with a fleet, service by service.
+#[derive(Debug)]
+pub struct Comparing<'a> {
+    fleet: &'a Fleet,
+    seen: Vec<bool>,
+    comparison: Comparison,
+}
+
+impl<'a> Comparing<'a> {
+    /// Nothing is shown yet.
+    pub fn with(fleet: &'a Fleet) -> Self {
+        Self {
+            fleet,
+            seen: vec![false; fleet.services() as usize],
+            comparison: Comparison::default(),
+        }
     }
-    Ok(comparison)
+
+    /// A service as it is shown. Services of other fleets do not count.
+    pub fn service(&mut self, name: &str, instances: Vec<Instance>) {
+        let number = self.fleet.names.number(name);
+        if let Some(number) = number.filter(|number| *number < self.fleet.services()) {
+            self.seen[number as usize] = true;
+            self.comparison
+                .service(name, self.fleet.set(number), instances);
+        }
+    }
+
+    /// All was shown.
+    pub fn end(self) -> Comparison {
+        let (fleet, mut comparison) = (self.fleet, self.comparison);
+        let unseen = |number: &u32| !self.seen[*number as usize];
+        for number in (0..fleet.services()).filter(unseen) {
+            let missing = fleet.instances_of(number);
+            if missing > 0 {
+                comparison.missing += missing;
+                comparison.wrong_with(|| format!("service {number} is not there"));
+            }
+        }
+        comparison
+    }
 }
 
 /// That a server shows a whole fleet.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Complete {
+pub struct Complete {
     /// When the list that showed it was asked for.
-    pub(crate) asked: Instant,
+    pub asked: Instant,
     /// When that list had been read and compared.
-    pub(crate) read: Instant,
+    pub read: Instant,
 }
 
 /// Waits until a raw list of a server shows every instance of a fleet with every field equal. Until there are as many
 /// services as there should be, it only asks for their count, so that looking costs the server little.
-pub(crate) async fn until_complete(
+pub async fn until_complete(
     server: SocketAddr,
     fleet: &Fleet,
     within: Duration,
 ) -> anyhow::Result<Complete> {
     let deadline = Instant::now() + within;
-    until_counted(server, i64::from(fleet.len()), deadline).await?;
+    until_counted(server, i64::from(fleet.services()), deadline).await?;
     loop {
         let asked = Instant::now();
         let comparison = compare(server, fleet).await?;

@@ -1,4 +1,4 @@
-//! What was measured, with where and when: on the terminal, and in `docs/benchmarks.md`.
+//! What was measured, with where and when: on the terminal, and in a page of `docs`.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -8,28 +8,30 @@ use anyhow::Context as _;
 use crate::table::Table;
 
 /// Says what is going on, beside the figures.
-pub(crate) fn say(line: &str) {
+pub fn say(line: &str) {
     eprintln!("   {line}");
 }
 
 /// What one measurement found.
 #[derive(Debug)]
-pub(crate) struct Report {
+pub struct Report {
+    /// The page under `docs` that keeps it.
+    pub page: &'static str,
     /// The measurement's name, and that of its place in the page.
-    pub(crate) name: &'static str,
+    pub name: &'static str,
     /// What was found.
-    pub(crate) tables: Vec<Table>,
+    pub tables: Vec<Table>,
 }
 
 /// Under which circumstances.
 #[derive(Debug)]
-pub(crate) struct Circumstances {
+pub struct Circumstances {
     text: String,
 }
 
 impl Circumstances {
-    /// Notes them, before a measurement begins.
-    pub(crate) fn note(quick: bool) -> Self {
+    /// Notes them, before a measurement begins. `sizes` says how large it is, such as "full sizes".
+    pub fn note(sizes: &str) -> Self {
         let read = |path| std::fs::read_to_string(path).unwrap_or_default();
         let cores = std::thread::available_parallelism().map_or(0, usize::from);
         let value = |text: &str, name: &str| {
@@ -41,11 +43,6 @@ impl Circumstances {
         let memory = value(&read("/proc/meminfo"), "MemTotal");
         let load = read("/proc/loadavg");
         let load = load.split(' ').next().unwrap_or("unknown").to_owned();
-        let sizes = if quick {
-            "**quick sizes, to try it out**"
-        } else {
-            "full sizes"
-        };
         Self {
             text: format!(
                 "{}, commit {}; {cores} cores ({cpu}), {memory} of memory, load {load} before the run; {sizes}.",
@@ -75,14 +72,15 @@ fn commit() -> String {
 
 impl Report {
     /// The report as Markdown.
-    pub(crate) fn text(&self, circumstances: &Circumstances) -> String {
+    pub fn text(&self, circumstances: &Circumstances) -> String {
         let tables: Vec<String> = self.tables.iter().map(Table::to_string).collect();
         format!("{}\n\n{}", circumstances.text, tables.join("\n"))
     }
 
     /// Puts the report into its place in the page, where the one before it stood.
-    pub(crate) fn write(&self, circumstances: &Circumstances) -> anyhow::Result<PathBuf> {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/benchmarks.md");
+    pub fn write(&self, circumstances: &Circumstances) -> anyhow::Result<PathBuf> {
+        let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs");
+        let path = docs.join(self.page);
         let page =
             std::fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))?;
         let page = put(&page, self.name, &self.text(circumstances))

@@ -19,17 +19,18 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::fleet::{Fleet, Names};
 
 /// Calls that a bare client has on their way at once.
-pub(crate) const IN_FLIGHT: usize = 32;
+pub const IN_FLIGHT: usize = 32;
 
 /// Long enough that a busy machine is slow rather than broken.
 const CALL: Duration = Duration::from_secs(30);
 
 /// One connection, to publish over.
-pub(crate) async fn connect(grpc: SocketAddr) -> anyhow::Result<GrpcConnection> {
+pub async fn connect(grpc: SocketAddr) -> anyhow::Result<GrpcConnection> {
     Ok(open(grpc).await?.0)
 }
 
-async fn open(grpc: SocketAddr) -> anyhow::Result<(GrpcConnection, ConnectionEvents)> {
+/// One connection, with what the server says over it unasked.
+pub async fn open(grpc: SocketAddr) -> anyhow::Result<(GrpcConnection, ConnectionEvents)> {
     let options = GrpcOptions {
         client_version: "Bench:v1".to_owned(),
         timeouts: Timeouts {
@@ -49,12 +50,15 @@ async fn open(grpc: SocketAddr) -> anyhow::Result<(GrpcConnection, ConnectionEve
 }
 
 /// Registers a whole fleet, one batch for each service.
-pub(crate) async fn register_all(connection: &GrpcConnection, fleet: &Fleet) -> anyhow::Result<()> {
-    at_once(0..fleet.len(), |number| register(connection, fleet, number)).await
+pub async fn register_all(connection: &GrpcConnection, fleet: &Fleet) -> anyhow::Result<()> {
+    at_once(0..fleet.services(), |number| {
+        register(connection, fleet, number)
+    })
+    .await
 }
 
 /// Registers one service as the fleet has it now.
-pub(crate) async fn register(
+pub async fn register(
     connection: &GrpcConnection,
     fleet: &Fleet,
     number: u32,
@@ -67,11 +71,11 @@ pub(crate) async fn register(
 
 /// Registers a whole fleet by one HTTP request for each instance, to be held by beats that nobody sends: each instance
 /// says that it may be silent for three minutes, which is as much as Nacos 2.x grants.
-pub(crate) async fn post_all(http: SocketAddr, fleet: &Fleet) -> anyhow::Result<()> {
+pub async fn post_all(http: SocketAddr, fleet: &Fleet) -> anyhow::Result<()> {
     let mut options = ClientOptions::new([http.to_string()]);
     options.transport.request_timeout = CALL;
     let client = HttpClient::new(options).context("make an HTTP client")?;
-    let all = (0..fleet.len()).flat_map(|number| {
+    let all = (0..fleet.services()).flat_map(|number| {
         let service = fleet.names.service(number);
         let key = ServiceKey::new(&*service.namespace, &*service.group, &*service.name);
         fleet
@@ -118,21 +122,21 @@ where
 }
 
 /// Who wants to know what a subscriber sees.
-pub(crate) trait Observer: Send + Sync + 'static {
+pub trait Observer: Send + Sync + 'static {
     /// A service as it was answered or pushed.
     fn shown(&self, service: u32, at: Instant, info: &ServiceInfo);
 }
 
 /// A consumer: subscribed to services over one connection, until dropped.
-pub(crate) struct Subscriber {
+pub struct Subscriber {
     // Before the connection, whose end is then of no interest.
-    _reading: AbortOnDropHandle<()>,
+    reading: AbortOnDropHandle<()>,
     _connection: GrpcConnection,
 }
 
 impl Subscriber {
     /// Subscribes to services by their numbers.
-    pub(crate) async fn start(
+    pub async fn start(
         grpc: SocketAddr,
         names: Names,
         numbers: Range<u32>,
@@ -148,9 +152,15 @@ impl Subscriber {
         })
         .await?;
         Ok(Self {
-            _reading: AbortOnDropHandle::new(reading),
+            reading: AbortOnDropHandle::new(reading),
             _connection: connection,
         })
+    }
+
+    /// Waits until its connection is lost.
+    pub async fn lost(&mut self) {
+        // However reading ended, nothing more is heard.
+        (&mut self.reading).await.ok();
     }
 }
 

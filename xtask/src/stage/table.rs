@@ -1,11 +1,11 @@
-//! Tables as Markdown: a terminal and `docs/benchmarks.md` show the same.
+//! Tables as Markdown: a terminal and the pages under `docs` show the same.
 
 use std::fmt;
 use std::time::Duration;
 
 /// A table under a heading.
 #[derive(Debug, Clone)]
-pub(crate) struct Table {
+pub struct Table {
     title: String,
     columns: Vec<String>,
     rows: Vec<Vec<String>>,
@@ -14,7 +14,7 @@ pub(crate) struct Table {
 
 impl Table {
     /// A table without rows.
-    pub(crate) fn new(title: impl Into<String>, columns: &[&str]) -> Self {
+    pub fn new(title: impl Into<String>, columns: &[&str]) -> Self {
         Self {
             title: title.into(),
             columns: columns.iter().map(|&column| column.to_owned()).collect(),
@@ -24,19 +24,19 @@ impl Table {
     }
 
     /// Adds a row, with a cell for each column.
-    pub(crate) fn row(&mut self, cells: impl IntoIterator<Item = String>) {
+    pub fn row(&mut self, cells: impl IntoIterator<Item = String>) {
         let mut cells: Vec<String> = cells.into_iter().collect();
         cells.resize(self.columns.len(), String::new());
         self.rows.push(cells);
     }
 
     /// Adds a row for something that was left out.
-    pub(crate) fn not_run(&mut self, what: &str) {
+    pub fn not_run(&mut self, what: &str) {
         self.row([what.to_owned(), "not run".to_owned()]);
     }
 
     /// Adds a sentence below the table.
-    pub(crate) fn note(&mut self, note: impl Into<String>) {
+    pub fn note(&mut self, note: impl Into<String>) {
         self.notes.push(note.into());
     }
 }
@@ -75,12 +75,12 @@ impl fmt::Display for Table {
 }
 
 /// Seconds, to the hundredth.
-pub(crate) fn seconds(duration: Duration) -> String {
+pub fn seconds(duration: Duration) -> String {
     format!("{:.2} s", duration.as_secs_f64())
 }
 
 /// Milliseconds, to the tenth below a hundred.
-pub(crate) fn milliseconds(duration: Option<Duration>) -> String {
+pub fn milliseconds(duration: Option<Duration>) -> String {
     match duration.map(|duration| duration.as_secs_f64() * 1000.0) {
         None => "–".to_owned(),
         Some(ms) if ms < 100.0 => format!("{ms:.1} ms"),
@@ -89,12 +89,12 @@ pub(crate) fn milliseconds(duration: Option<Duration>) -> String {
 }
 
 /// Mebibytes.
-pub(crate) fn mebibytes(bytes: u64) -> String {
+pub fn mebibytes(bytes: u64) -> String {
     format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20))
 }
 
 /// A number with its thousands apart.
-pub(crate) fn number(number: u64) -> String {
+pub fn number(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (index, digit) in digits.chars().enumerate() {
@@ -107,7 +107,7 @@ pub(crate) fn number(number: u64) -> String {
 }
 
 /// How many times the one is the other.
-pub(crate) fn ratio(of: Option<Duration>, to: Option<Duration>) -> String {
+pub fn ratio(of: Option<Duration>, to: Option<Duration>) -> String {
     match (of, to) {
         (Some(of), Some(to)) if !to.is_zero() => {
             format!("{:.3}", of.as_secs_f64() / to.as_secs_f64())

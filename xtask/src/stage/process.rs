@@ -11,18 +11,18 @@ const TICKS_PER_SECOND: u64 = 100;
 
 /// What a process has used since its start, and what it holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Usage {
+pub struct Usage {
     /// User and system time of all its threads.
-    pub(crate) cpu: Duration,
+    pub cpu: Duration,
     /// Resident memory at this moment.
-    pub(crate) resident_bytes: u64,
+    pub resident_bytes: u64,
     /// The most resident memory that it ever had.
-    pub(crate) peak_bytes: u64,
+    pub peak_bytes: u64,
 }
 
 impl Usage {
     /// Reads the usage of a running process.
-    pub(crate) fn of(pid: u32) -> anyhow::Result<Self> {
+    pub fn of(pid: u32) -> anyhow::Result<Self> {
         let read = |file| {
             let path = format!("/proc/{pid}/{file}");
             std::fs::read_to_string(&path).with_context(|| format!("read {path}"))
@@ -49,14 +49,14 @@ impl Usage {
     }
 
     /// The CPU time since an earlier look.
-    pub(crate) fn cpu_since(&self, earlier: &Self) -> Duration {
+    pub fn cpu_since(&self, earlier: &Self) -> Duration {
         self.cpu.saturating_sub(earlier.cpu)
     }
 }
 
 /// A process that we started. It is killed when dropped.
 #[derive(Debug)]
-pub(crate) struct Process {
+pub struct Process {
     child: Child,
     pid: u32,
     /// Closes when we end, however we end.
@@ -65,7 +65,7 @@ pub(crate) struct Process {
 
 impl Process {
     /// Starts a process.
-    pub(crate) fn spawn(what: &str, command: &mut Command) -> anyhow::Result<Self> {
+    pub fn spawn(what: &str, command: &mut Command) -> anyhow::Result<Self> {
         let mut child = command
             .stdin(Stdio::piped())
             .kill_on_drop(true)
@@ -83,18 +83,32 @@ impl Process {
     }
 
     /// What it has used.
-    pub(crate) fn usage(&self) -> anyhow::Result<Usage> {
+    pub fn usage(&self) -> anyhow::Result<Usage> {
         Usage::of(self.pid)
     }
 
     /// How it ended, if it has.
-    pub(crate) fn ended(&mut self) -> anyhow::Result<Option<String>> {
+    pub fn ended(&mut self) -> anyhow::Result<Option<String>> {
         let status = self.child.try_wait().context("look after a process")?;
         Ok(status.map(|status| status.to_string()))
     }
 
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    /// Sends a signal by its name, such as `STOP`.
+    pub async fn signal(&self, name: &str) -> anyhow::Result<()> {
+        let mut kill = Command::new("kill");
+        kill.args(["-s", name, &self.pid.to_string()]);
+        let sent = kill.status().await.context("run kill")?;
+        anyhow::ensure!(sent.success(), "a process takes no {name}");
+        Ok(())
+    }
+
     /// Kills it as a power cut would (`kill -9`), and waits until it is gone.
-    pub(crate) async fn kill(&mut self) -> anyhow::Result<()> {
+    pub async fn kill(&mut self) -> anyhow::Result<()> {
         self.child.kill().await.context("kill a process")
     }
 }

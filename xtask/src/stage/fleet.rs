@@ -7,9 +7,9 @@ use syncline_nacos::grpc::ServiceRef;
 use syncline_nacos::message::Instance;
 
 /// Where all services of a measurement are.
-pub(crate) const NAMESPACE: &str = "public";
+pub const NAMESPACE: &str = "public";
 /// The group of all services of a measurement.
-pub(crate) const GROUP: &str = "DEFAULT_GROUP";
+pub const GROUP: &str = "DEFAULT_GROUP";
 
 /// The metadata key that tells two states of an instance apart; one of five.
 const REVISION: &str = "revision";
@@ -19,16 +19,16 @@ const FIRST_PORT: i64 = 20_000;
 
 /// How services of a fleet are called. Fleets that meet at one server have different prefixes.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Names(pub(crate) &'static str);
+pub struct Names(pub &'static str);
 
 impl Names {
     /// The service of a number.
-    pub(crate) fn service(self, number: u32) -> ServiceRef {
+    pub fn service(self, number: u32) -> ServiceRef {
         ServiceRef::new(NAMESPACE, GROUP, self.name(number))
     }
 
     /// The number of a service, if it is one of these.
-    pub(crate) fn number(self, name: &str) -> Option<u32> {
+    pub fn number(self, name: &str) -> Option<u32> {
         let digits = name.strip_prefix(self.0)?.strip_prefix('-')?;
         digits.parse().ok()
     }
@@ -40,15 +40,16 @@ impl Names {
 
 /// Services with their instances, and what should be seen of each. An instance is its place in its service, and a
 /// revision that grows with every change.
-#[derive(Debug)]
-pub(crate) struct Fleet {
-    pub(crate) names: Names,
+#[derive(Debug, Clone)]
+pub struct Fleet {
+    /// How its services are called.
+    pub names: Names,
     services: Vec<Vec<u64>>,
 }
 
 impl Fleet {
     /// So many services of so many instances each, all at revision 0.
-    pub(crate) fn new(prefix: &'static str, services: u32, instances: u32) -> Self {
+    pub fn new(prefix: &'static str, services: u32, instances: u32) -> Self {
         let service = vec![0; instances as usize];
         Self {
             names: Names(prefix),
@@ -57,27 +58,27 @@ impl Fleet {
     }
 
     /// How many services there are.
-    pub(crate) fn len(&self) -> u32 {
+    pub fn services(&self) -> u32 {
         u32::try_from(self.services.len()).unwrap_or(u32::MAX)
     }
 
     /// How many instances all services have together.
-    pub(crate) fn instances(&self) -> usize {
+    pub fn instances(&self) -> usize {
         self.services.iter().map(Vec::len).sum()
     }
 
     /// How many instances one service has.
-    pub(crate) fn instances_of(&self, service: u32) -> usize {
+    pub fn instances_of(&self, service: u32) -> usize {
         self.services[service as usize].len()
     }
 
     /// All instances of a service.
-    pub(crate) fn set(&self, service: u32) -> Vec<Instance> {
+    pub fn set(&self, service: u32) -> Vec<Instance> {
         self.part(service, 0..self.instances_of(service))
     }
 
     /// Some of the instances of a service, by their places.
-    pub(crate) fn part(&self, service: u32, places: std::ops::Range<usize>) -> Vec<Instance> {
+    pub fn part(&self, service: u32, places: std::ops::Range<usize>) -> Vec<Instance> {
         let revisions = &self.services[service as usize][places.clone()];
         places
             .zip(revisions)
@@ -86,19 +87,19 @@ impl Fleet {
     }
 
     /// Changes the metadata of an instance.
-    pub(crate) fn change(&mut self, service: u32, place: usize, revision: u64) {
+    pub fn change(&mut self, service: u32, place: usize, revision: u64) {
         self.services[service as usize][place] = revision;
     }
 
     /// Adds an instance behind the others; its place.
-    pub(crate) fn add(&mut self, service: u32, revision: u64) -> usize {
+    pub fn add(&mut self, service: u32, revision: u64) -> usize {
         let instances = &mut self.services[service as usize];
         instances.push(revision);
         instances.len() - 1
     }
 
     /// Removes the last instance; its place.
-    pub(crate) fn remove(&mut self, service: u32) -> usize {
+    pub fn remove(&mut self, service: u32) -> usize {
         let instances = &mut self.services[service as usize];
         instances.pop();
         instances.len()
@@ -106,13 +107,26 @@ impl Fleet {
 }
 
 /// The port of the instance at a place.
-pub(crate) fn port(place: usize) -> i64 {
+pub fn port(place: usize) -> i64 {
     FIRST_PORT + place as i64
 }
 
+/// The place of the instance with a port, if it can be one of a fleet.
+pub fn place(port: i64) -> Option<usize> {
+    usize::try_from(port.checked_sub(FIRST_PORT)?).ok()
+}
+
 /// The revision that an instance shows.
-pub(crate) fn revision(instance: &Instance) -> Option<u64> {
+pub fn revision(instance: &Instance) -> Option<u64> {
     instance.metadata.get(REVISION)?.parse().ok()
+}
+
+/// A number that looks drawn by chance and is the same in every run (splitmix64).
+pub fn scattered(number: u64) -> u64 {
+    let mut z = number.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
 }
 
 fn instance(service: u32, place: usize, revision: u64) -> Instance {

@@ -9,15 +9,13 @@ use crate::process::Usage;
 use crate::report::say;
 
 /// Room for 100,000 instances; the compilers and the collector are Java's own choice, as in production.
-pub(crate) const JAVA_OPTIONS: &str = "-Xms512m -Xmx2g";
+pub const JAVA_OPTIONS: &str = "-Xms512m -Xmx2g";
 
 /// How long a server that is up goes on with starting: elections, compiling.
 const SETTLE: Duration = Duration::from_secs(5);
 
 /// Starts servers of these versions and waits until they are calm.
-pub(crate) async fn start<const N: usize>(
-    versions: [Version; N],
-) -> anyhow::Result<[RealNacos; N]> {
+pub async fn start<const N: usize>(versions: [Version; N]) -> anyhow::Result<[RealNacos; N]> {
     let names: Vec<&str> = versions.iter().map(|version| version.as_str()).collect();
     say(&format!("starting Nacos {}", names.join(", ")));
     let starting = versions.map(|version| RealNacos::start_with(version, JAVA_OPTIONS));
@@ -30,6 +28,6 @@ pub(crate) async fn start<const N: usize>(
 }
 
 /// What a server has used.
-pub(crate) fn usage(server: &RealNacos) -> anyhow::Result<Usage> {
+pub fn usage(server: &RealNacos) -> anyhow::Result<Usage> {
     Usage::of(server.pid()?).with_context(|| format!("measure Nacos {}", server.version()))
 }
