@@ -13,7 +13,7 @@ use tokio_util::task::TaskTracker;
 use super::pulse::Pulse;
 use super::reading::Reading;
 use super::rendering::{Debounce, Rendering};
-use super::storing::Storing;
+use super::storing::{LIVES_EVERY, Storing};
 use super::writing::Writing;
 use super::{Clock, Control, Mode, Sink};
 use crate::core::{Core, Effect, Event, Happening};
@@ -65,6 +65,7 @@ impl Driver {
             self.step(event);
         }
         self.step(Event::Started);
+        let mut lives = tokio::time::interval(LIVES_EVERY);
         loop {
             if let Some(storing) = &mut self.storing {
                 storing.flush().await;
@@ -94,6 +95,11 @@ impl Driver {
                 }
                 () = sleep_until(wake) => self.step(Event::Tick),
                 () = self.pulse.due() => self.step(Event::Tick),
+                _ = lives.tick(), if self.mode == Mode::Live => {
+                    if let Some(storing) = &mut self.storing {
+                        storing.lives();
+                    }
+                }
             }
         }
         asked

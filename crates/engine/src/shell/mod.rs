@@ -13,6 +13,7 @@ mod limit;
 mod peers;
 mod pulse;
 mod reading;
+mod remembering;
 mod rendering;
 mod retired;
 mod schedule;
@@ -250,14 +251,19 @@ impl Engine {
         let (mut remembered, storing) = match state {
             Some(state) => {
                 let rebuilding = state.rebuilding;
-                let (remembered, writer) = remember(state, &spec.links, spec.mode, clock).await?;
+                let Remembered {
+                    events: remembered,
+                    lived_lately,
+                    writer,
+                } = remember(state, &spec.links, spec.mode, clock).await?;
                 let writer = Arc::new(writer);
                 tasks.spawn(storing::watch_health(
                     writer.health(),
                     events.clone(),
                     cancel.child_token(),
                 ));
-                let storing = Storing::new(writer, rebuilding, events.clone(), tasks.clone());
+                let known = (rebuilding, lived_lately);
+                let storing = Storing::new(writer, known, events.clone(), tasks.clone());
                 (remembered, Some(storing))
             }
             None => (Vec::new(), None),
@@ -498,19 +504,28 @@ impl Route {
     }
 }
 
+/// What earlier runs knew and wrote.
+struct Remembered {
+    events: Vec<Event>,
+    /// Whether what they wrote was held until lately.
+    lived_lately: bool,
+    writer: StoreWriter,
+}
+
 /// Reads what earlier runs knew and wrote, and starts the thread that writes.
 async fn remember(
     mut state: State,
     links: &[LinkSpec],
     mode: Mode,
     clock: Clock,
-) -> Result<(Vec<Event>, StoreWriter), StoreError> {
+) -> Result<Remembered, StoreError> {
     let routes: Vec<Route> = links.iter().map(Route::of).collect();
     let sources = links.iter().map(|link| link.rules.from.clone());
     let sources: BTreeSet<EndpointName> = sources.collect();
     let read = move || {
         let mut events = Vec::new();
         let reader = state.store.reader();
+        let lived_lately = state.taken_over || remembering::lived_lately(&reader)?;
         for endpoint in &sources {
             for row in reader.load_cache(endpoint)? {
                 let (service, record) = row?;
@@ -527,7 +542,7 @@ async fn remember(
                 if record.target != *to {
                     continue;
                 }
-                let mut held = storing::remembered(link, service, record);
+                let mut held = remembering::remembered(link, service, record, lived_lately);
                 if let Event::Held { fresh, .. } = &mut held {
                     *fresh |= state.taken_over;
                 }
@@ -536,17 +551,21 @@ async fn remember(
             if mode == Mode::Live && link != ledger {
                 state.rename(ledger, link, to)?;
             }
-            events.push(storing::recalled(&reader, link, clock)?);
+            events.push(remembering::recalled(&reader, link, clock)?);
         }
-        events.extend(storing::evacuated(&reader)?);
-        Ok::<_, StoreError>((events, state))
+        events.extend(remembering::evacuated(&reader)?);
+        Ok::<_, StoreError>((events, lived_lately, state))
     };
-    let (events, state) = tokio::task::spawn_blocking(read)
+    let (events, lived_lately, state) = tokio::task::spawn_blocking(read)
         .await
         .map_err(|_| StoreError::Closed)??;
     let options = WriterOptions::new(Arc::new(storing::wall_ms));
     let writer = StoreWriter::start(state.store, state.journal, options)?;
-    Ok((events, writer))
+    Ok(Remembered {
+        events,
+        lived_lately,
+        writer,
+    })
 }
 
 /// The wait before something that failed is tried again.

@@ -14,17 +14,18 @@ use crate::core::{Event, Happening, Line, Persist};
 use crate::journal::{Cause, Change as ChangeKind, Content, JournalEntry, Kind};
 use crate::store::{
     Batch, CacheKey, CacheRecord, Durability, FreezeRecord, LedgerEntry, LedgerKey, LedgerRecord,
-    LedgerState, StoreError, StoreHealth, StoreOp, StoreReader, StoreWriter, WindowRecord, Written,
+    LedgerState, StoreError, StoreHealth, StoreOp, StoreWriter, WindowRecord, Written,
 };
 
-use super::Clock;
-
 /// The store's name for what an operator took out of use.
-const EVACUATED: &str = "evacuated";
+pub(super) const EVACUATED: &str = "evacuated";
 
-/// A registration confirmed within this time is taken up again at a start
-/// before anything was looked at.
-const FRESH: Duration = Duration::from_secs(5 * 60);
+/// The store's name for when we last held what the ledger says.
+pub(super) const LIVED: &str = "lived";
+
+/// How often it is noted that we live. Copies that nobody changes are confirmed
+/// once, and held for as long as we live.
+pub(super) const LIVES_EVERY: Duration = Duration::from_secs(60);
 
 /// The wall clock, in milliseconds since the Unix epoch.
 pub(super) fn wall_ms() -> u64 {
@@ -49,17 +50,20 @@ pub(super) struct Storing {
     told: Vec<oneshot::Sender<()>>,
     /// Whether the store was damaged and what it had is being learned again.
     rebuilding: bool,
+    /// Whether we hold what the ledger says: we took it up, or planned it.
+    holds: bool,
 }
 
 impl Storing {
     pub(super) fn new(
         writer: Arc<StoreWriter>,
-        rebuilding: bool,
+        (rebuilding, holds): (bool, bool),
         events: mpsc::Sender<Event>,
         tasks: TaskTracker,
     ) -> Self {
         Self {
             rebuilding,
+            holds,
             writer,
             events,
             tasks,
@@ -172,8 +176,17 @@ impl Storing {
     /// Every link has planned what its first list showed: what a damaged store
     /// had is known again.
     pub(super) fn settled(&mut self) {
+        self.holds = true;
         if std::mem::take(&mut self.rebuilding) {
             self.ops.push(StoreOp::RebuildDone);
+        }
+    }
+
+    /// Notes that we live, and hold what the ledger says.
+    pub(super) fn lives(&mut self) {
+        if self.holds {
+            let now = wall_ms().to_string().into_bytes();
+            self.ops.push(StoreOp::PutBlob(LIVED.into(), now));
         }
     }
 
@@ -304,54 +317,6 @@ async fn report(
 
 fn written(at: Moment, at_ms: u64) -> Written {
     Written { at_ms, at }
-}
-
-/// What the guard of a link knew before the start, on this run's clock.
-pub(super) fn recalled(
-    reader: &StoreReader,
-    link: &LinkName,
-    clock: Clock,
-) -> Result<Event, StoreError> {
-    let (now, now_ms) = (clock.now(), wall_ms());
-    let freeze = reader.freeze(link)?;
-    let windows = reader.load_windows(link)?;
-    let records = windows.map(|row| {
-        let (service, window) = row?;
-        Ok((service, window.on_clock(now, now_ms)))
-    });
-    let guarded = Event::Guarded {
-        link: link.clone(),
-        freeze: freeze.map(|freeze| freeze.on_clock(now, now_ms)),
-        records: records.collect::<Result<_, StoreError>>()?,
-    };
-    Ok(guarded)
-}
-
-/// What an operator took out of use in earlier runs.
-pub(super) fn evacuated(reader: &StoreReader) -> Result<Vec<Event>, StoreError> {
-    let names = reader.blob(EVACUATED)?.unwrap_or_default();
-    let names = String::from_utf8_lossy(&names);
-    let what = names.lines().filter_map(|name| name.parse().ok());
-    Ok(what
-        .map(|what| Event::Evacuate { what, on: true })
-        .collect())
-}
-
-/// What a ledger record says a link's target was given.
-pub(super) fn remembered(link: &LinkName, service: ServiceKey, record: LedgerRecord) -> Event {
-    let fresh = record
-        .confirmed_at_ms
-        .is_some_and(|at| u128::from(wall_ms().saturating_sub(at)) <= FRESH.as_millis());
-    let going = |entry: &LedgerEntry| entry.state == LedgerState::Removing;
-    let (going, given): (Vec<_>, Vec<_>) = record.instances.into_iter().partition(going);
-    let given = given.into_iter().map(|entry| entry.instance);
-    Event::Held {
-        link: link.clone(),
-        service,
-        set: Arc::new(ServiceSet::new(given.collect())),
-        going: going.into_iter().map(|entry| entry.instance).collect(),
-        fresh,
-    }
 }
 
 fn ledger_entries(
