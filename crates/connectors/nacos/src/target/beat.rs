@@ -95,6 +95,9 @@ impl Beaten {
             for instance in written.done {
                 beats.hold(service, instance, now);
             }
+            if !written.failed.is_empty() {
+                beats.doubt(service, &written.failed, now);
+            }
         }
         held.changed.notify_one();
         let gone = found.removals_after(&written.failed);

@@ -16,6 +16,11 @@ const FIRST_RETRY: Duration = Duration::from_secs(1);
 /// unhealthy, and short enough that it is not removed.
 const RENEW: Duration = Duration::from_secs(120);
 
+/// How long after a registration failed it may still arrive: where a network
+/// swallowed it, it is sent again when that heals, over a connection that we gave
+/// up, and may overtake what was registered later.
+const MAY_ARRIVE: Duration = Duration::from_secs(60);
+
 /// Nacos's own times, of instances that bring some of their own.
 const DEFAULT_INTERVAL: Duration = Duration::from_secs(5);
 const DEFAULT_DELETE: Duration = Duration::from_secs(30);
@@ -30,6 +35,9 @@ pub(super) struct Beats {
     due: BTreeSet<(Moment, Subject)>,
     /// Instances whose deregistration failed, so that it is tried again.
     leaving: BTreeMap<Subject, Instance>,
+    /// Instances of which a registration failed, and when: until it can arrive
+    /// no more they are kept alive by registering them.
+    doubtful: BTreeMap<Subject, Moment>,
     /// When everything was last found worth a beat at once.
     hastened: Option<Moment>,
 }
@@ -95,7 +103,7 @@ impl Beats {
         let revision = self.take(&subject).map_or(0, |held| held.revision + 1);
         let every = interval(&instance);
         let held = Held {
-            task: task(&instance),
+            task: self.task(&subject, &instance, now),
             instance,
             revision,
             due: None,
@@ -107,6 +115,13 @@ impl Beats {
         let due = now + every.mul_f64(share(&subject));
         self.held.insert(subject.clone(), held);
         self.set_due(subject, due);
+    }
+
+    /// Registrations of these failed, and may arrive all the same.
+    pub(super) fn doubt(&mut self, service: &ServiceKey, failed: &[InstanceKey], now: Moment) {
+        self.doubtful.retain(|_, failed| may_arrive(*failed, now));
+        let subjects = failed.iter().map(|key| (service.clone(), key.clone()));
+        self.doubtful.extend(subjects.map(|subject| (subject, now)));
     }
 
     /// Stops beating for an instance.
@@ -121,6 +136,7 @@ impl Beats {
     pub(super) fn gone(&mut self, service: &ServiceKey, instance: &InstanceKey) {
         let subject = (service.clone(), instance.clone());
         self.leaving.remove(&subject);
+        self.doubtful.remove(&subject);
     }
 
     /// What is registered in a service, what should not be any more included.
@@ -140,6 +156,7 @@ impl Beats {
     /// All that is registered, to be deregistered; nothing beats any more.
     pub(super) fn drain(&mut self) -> Vec<(ServiceKey, Instance)> {
         self.due.clear();
+        self.doubtful.clear();
         let held = std::mem::take(&mut self.held).into_iter();
         let held = held.map(|((service, _), held)| (service, held.instance));
         let leaving = std::mem::take(&mut self.leaving).into_iter();
@@ -176,6 +193,10 @@ impl Beats {
 
     /// A task ended.
     pub(super) fn ended(&mut self, job: &Job, outcome: Outcome, now: Moment) -> After {
+        if job.task == Task::Register && outcome == Outcome::Failed {
+            self.doubtful.insert(job.subject.clone(), now);
+        }
+        let next = self.task(&job.subject, &job.instance, now);
         let registered = job.task == Task::Register && outcome == Outcome::Registered;
         let Some(held) = self.held.get_mut(&job.subject) else {
             return if registered {
@@ -196,12 +217,13 @@ impl Beats {
         let wait = match outcome {
             Outcome::Alive(wanted) => {
                 held.failures = 0;
+                held.task = next;
                 held.every = interval(&held.instance).min(wanted);
                 held.every
             }
             Outcome::Registered => {
                 held.failures = 0;
-                held.task = task(&held.instance);
+                held.task = next;
                 held.every
             }
             Outcome::Unknown => {
@@ -239,6 +261,16 @@ impl Beats {
         }
     }
 
+    /// What keeps an instance alive from now on.
+    fn task(&mut self, subject: &Subject, instance: &Instance, now: Moment) -> Task {
+        match self.doubtful.get(subject) {
+            Some(failed) if may_arrive(*failed, now) => return Task::Register,
+            Some(_) => drop(self.doubtful.remove(subject)),
+            None => {}
+        }
+        task(instance)
+    }
+
     fn set_due(&mut self, subject: Subject, due: Moment) {
         if let Some(held) = self.held.get_mut(&subject) {
             if let Some(before) = held.due.replace(due) {
@@ -255,6 +287,11 @@ impl Beats {
         }
         Some(held)
     }
+}
+
+/// Whether a registration that failed at a moment may still arrive.
+fn may_arrive(failed: Moment, now: Moment) -> bool {
+    now.since(failed) < MAY_ARRIVE
 }
 
 /// A beat turns every instance healthy, so an unhealthy one is registered again

@@ -154,3 +154,38 @@ fn services_are_kept_apart() {
     assert_eq!(beats.drain().len(), 4);
     assert_eq!(beats.next_due(), None);
 }
+
+#[test]
+fn a_registration_that_may_still_arrive_does_not_have_the_last_word() {
+    let mut beats = holding(2);
+    beats.doubt(&service(), &[instance(1).key], at(10));
+    let mut newer = instance(1);
+    newer.enabled = false;
+    beats.hold(&service(), newer.clone(), at(20));
+    let mut tasks_of_first = |now| {
+        let jobs = due(&mut beats, at(now));
+        let first = jobs.into_iter().filter(|job| job.subject.1 == newer.key);
+        let first: Vec<Job> = first.collect();
+        for job in &first {
+            assert_eq!(job.instance, newer);
+            beats.ended(job, Outcome::Registered, at(now));
+        }
+        first.iter().map(|job| job.task).collect::<Vec<_>>()
+    };
+    assert_eq!(tasks_of_first(40), [Task::Register]);
+    assert_eq!(tasks_of_first(60), [Task::Register]);
+    assert_eq!(tasks_of_first(80), [Task::Register], "was decided before");
+    assert_eq!(tasks_of_first(100), [Task::Beat]);
+}
+
+#[test]
+fn what_is_gone_is_not_registered_because_of_a_doubt() {
+    let mut beats = holding(1);
+    beats.doubt(&service(), &[instance(1).key], at(10));
+    beats.let_go(&service(), &instance(1).key);
+    beats.gone(&service(), &instance(1).key);
+    assert_eq!(beats.next_due(), None);
+    beats.hold(&service(), instance(1), at(20));
+    let job = beats.next_job(at(40)).expect("due");
+    assert_eq!(job.task, Task::Beat);
+}
