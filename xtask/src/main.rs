@@ -5,15 +5,17 @@
 //! * `cargo xtask ci`: both, as CI runs them
 //! * `cargo xtask tidy`: the rules of the repository that no other tool knows
 //! * `cargo xtask bench`: the measurements of `docs/benchmarks.md`
+//! * `cargo xtask faults`: Syncline among faults of real servers, networks and disks
 //! * `cargo xtask sim`: the core in a simulated world of faults
 //!
 //! Chores know the rooms by what `cargo metadata` says of them; no room is linked in here. The
-//! measurements, which need rooms, are a program of their own under `bench/`.
+//! measurements and the faults, which need rooms, are programs of their own under `bench/` and `faults/`.
 
 // A chore's output is what it is for.
 #![allow(clippy::print_stdout)]
 
 mod bench;
+mod faults;
 mod lint;
 mod metadata;
 mod rooms;
@@ -46,6 +48,9 @@ enum Chore {
     /// Measure, side by side with bare clients: `cargo xtask bench --help`
     #[command(disable_help_flag = true)]
     Bench(bench::Options),
+    /// Run the daemon among faults of real servers, networks and disks: `cargo xtask faults --help`
+    #[command(disable_help_flag = true)]
+    Faults(faults::Options),
     /// Run the core in a simulated world of faults: `cargo xtask sim --help`
     #[command(disable_help_flag = true)]
     Sim(sim::Options),
@@ -70,6 +75,7 @@ fn run(chore: Chore) -> anyhow::Result<bool> {
         Chore::Ci(options) => ci(options),
         Chore::Tidy => tidy::run(),
         Chore::Bench(options) => bench::run(&options),
+        Chore::Faults(options) => faults::run(&options),
         Chore::Sim(options) => sim::run(&options),
     }
 }

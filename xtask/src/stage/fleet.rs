@@ -44,13 +44,14 @@ impl Names {
 pub struct Fleet {
     /// How its services are called.
     pub names: Names,
-    services: Vec<Vec<u64>>,
+    /// Of each service the places that are taken, with their revisions.
+    services: Vec<BTreeMap<usize, u64>>,
 }
 
 impl Fleet {
     /// So many services of so many instances each, all at revision 0.
     pub fn new(prefix: &'static str, services: u32, instances: u32) -> Self {
-        let service = vec![0; instances as usize];
+        let service = (0..instances as usize).map(|place| (place, 0)).collect();
         Self {
             names: Names(prefix),
             services: vec![service; services as usize],
@@ -64,7 +65,7 @@ impl Fleet {
 
     /// How many instances all services have together.
     pub fn instances(&self) -> usize {
-        self.services.iter().map(Vec::len).sum()
+        self.services.iter().map(BTreeMap::len).sum()
     }
 
     /// How many instances one service has.
@@ -72,37 +73,46 @@ impl Fleet {
         self.services[service as usize].len()
     }
 
+    /// The places of a service's instances, in order.
+    pub fn places(&self, service: u32) -> impl Iterator<Item = usize> {
+        self.services[service as usize].keys().copied()
+    }
+
     /// All instances of a service.
     pub fn set(&self, service: u32) -> Vec<Instance> {
-        self.part(service, 0..self.instances_of(service))
+        self.part(service, 0..usize::MAX)
     }
 
     /// Some of the instances of a service, by their places.
     pub fn part(&self, service: u32, places: std::ops::Range<usize>) -> Vec<Instance> {
-        let revisions = &self.services[service as usize][places.clone()];
-        places
-            .zip(revisions)
-            .map(|(place, &revision)| instance(service, place, revision))
+        let taken = self.services[service as usize].range(places);
+        taken
+            .map(|(&place, &revision)| instance(service, place, revision))
             .collect()
     }
 
-    /// Changes the metadata of an instance.
+    /// Changes the metadata of an instance, or registers it at its place.
     pub fn change(&mut self, service: u32, place: usize, revision: u64) {
-        self.services[service as usize][place] = revision;
+        self.services[service as usize].insert(place, revision);
     }
 
     /// Adds an instance behind the others; its place.
     pub fn add(&mut self, service: u32, revision: u64) -> usize {
         let instances = &mut self.services[service as usize];
-        instances.push(revision);
-        instances.len() - 1
+        let place = instances.keys().next_back().map_or(0, |last| last + 1);
+        instances.insert(place, revision);
+        place
     }
 
     /// Removes the last instance; its place.
     pub fn remove(&mut self, service: u32) -> usize {
-        let instances = &mut self.services[service as usize];
-        instances.pop();
-        instances.len()
+        let last = self.services[service as usize].pop_last();
+        last.map_or(0, |(place, _)| place)
+    }
+
+    /// Removes the instance at a place.
+    pub fn remove_at(&mut self, service: u32, place: usize) {
+        self.services[service as usize].remove(&place);
     }
 }
 

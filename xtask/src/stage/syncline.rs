@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::fs::File;
+use std::io::{Read as _, Seek as _, SeekFrom};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
@@ -117,9 +118,26 @@ impl Syncline {
         ControlClient::of(&self.folder().join("state"))
     }
 
-    /// What it logged since its first start.
-    pub fn log(&self) -> String {
-        std::fs::read_to_string(self.folder().join("log")).unwrap_or_default()
+    /// How long its log is by now.
+    pub fn logged_bytes(&self) -> u64 {
+        std::fs::metadata(self.log_path()).map_or(0, |log| log.len())
+    }
+
+    /// What it logged after so many bytes, since its first start.
+    pub fn log_after(&self, bytes: u64) -> String {
+        let read = || {
+            let mut log = File::open(self.log_path())?;
+            log.seek(SeekFrom::Start(bytes))?;
+            let mut text = Vec::new();
+            log.read_to_end(&mut text)?;
+            Ok::<_, std::io::Error>(String::from_utf8_lossy(&text).into_owned())
+        };
+        // A log that cannot be read says nothing.
+        read().unwrap_or_default()
+    }
+
+    fn log_path(&self) -> PathBuf {
+        self.folder().join("log")
     }
 
     /// A command of the same user about it, to its end; what it said on both outputs, and how it ended.
@@ -174,7 +192,7 @@ impl Syncline {
     }
 
     fn last_lines(&self) -> String {
-        let log = self.log();
+        let log = self.log_after(0);
         let lines: Vec<&str> = log.lines().collect();
         lines[lines.len().saturating_sub(LAST_LINES)..].join("\n")
     }
