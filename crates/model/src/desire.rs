@@ -1,7 +1,7 @@
 //! What a link wants at its target: what its source shows, selected, carried,
 //! mapped and marked. How far that can be believed stays as it was.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use crate::instance::{Identity, Instance, InstanceKey, Metadata, Seen};
 use crate::mapping::{self, Mapping};
@@ -96,24 +96,19 @@ impl Rules {
                 return Arc::clone(set);
             }
             let mut wanted = Vec::with_capacity(set.len());
-            let mut old = Vec::new();
             for instance in set.instances() {
                 match self.want(source, &target, instance, &remembered) {
-                    Ok(Some((instance, false))) => wanted.push(instance),
-                    Ok(Some((instance, true))) => old.push(instance),
+                    Ok(Some(instance)) => wanted.push(instance),
                     Ok(None) => {}
                     Err(LeftOut::Finding(finding)) => findings.push(finding),
                     Err(LeftOut::Undecided(why)) => undecided = Some(why),
                 }
             }
-            // An old look at a place says nothing where there is a newer one.
-            old.retain(|old| !wanted.iter().any(|new| new.key == old.key));
-            wanted.append(&mut old);
             Arc::new(ServiceSet::new(wanted))
         });
         let view = match undecided {
-            // Whether it belongs to the scope is not known, so nothing is
-            // known to have left it.
+            // Whether it belongs to the scope, or is an old look at a copy of ours,
+            // is not known, so nothing is known to have left or to be gone.
             Some(why) => wanted.doubted(why),
             None => wanted,
         };
@@ -172,15 +167,14 @@ impl Rules {
             && set.instances().iter().all(native)
     }
 
-    /// An instance as it is wanted at the target, if it is, and whether it may be
-    /// an old look at one of our copies.
+    /// An instance as it is wanted at the target, if it is.
     fn want(
         &self,
         source: &ServiceKey,
         target: &ServiceKey,
         instance: &Instance,
         remembered: &impl Fn(&Instance) -> Option<Way>,
-    ) -> Result<Option<(Instance, bool)>, LeftOut> {
+    ) -> Result<Option<Instance>, LeftOut> {
         let admitted = self
             .scope
             .admits(source, instance)
@@ -188,11 +182,12 @@ impl Rules {
         if !admitted {
             return Ok(None);
         }
-        let mut is_old = false;
         let path = match &self.marking {
             Some(marking) => {
                 let way = marking.way(source, instance, remembered);
-                is_old = way.as_ref().is_some_and(|way| way.may_be_over);
+                if way.as_ref().is_some_and(|way| way.may_be_over) {
+                    return Err(LeftOut::Undecided(Arc::clone(&UNCLEAR)));
+                }
                 let path = marking.carry(instance, way.map(|way| way.path));
                 let Some(path) = path? else { return Ok(None) };
                 Some((marking, path))
@@ -219,9 +214,14 @@ impl Rules {
             }
             Some(_) | None => mapped,
         };
-        Ok(Some((wanted, is_old)))
+        Ok(Some(wanted))
     }
 }
+
+/// Why a look that may be an old one at a copy of ours adds and takes away nothing:
+/// a copy that is made of it would have to go again.
+static UNCLEAR: LazyLock<Arc<str>> =
+    LazyLock::new(|| "it is not clear yet which copies of ours it shows".into());
 
 enum LeftOut {
     Finding(Finding),

@@ -200,6 +200,15 @@ impl Guard {
         });
     }
 
+    /// Tells of an offer that is not judged now, such as while the last one is
+    /// still being written: where it would lose less than the loss that waits, that
+    /// one's views begin anew.
+    pub fn overlook(&mut self, service: &ServiceKey, offer: &Offer) {
+        if self.records.contains_key(service) {
+            self.alter(service, |record, _| record.shows_more(offer));
+        }
+    }
+
     /// Decides whether the losses of an offer go through.
     ///
     /// When it passes, what was offered is what the target has from now on.
@@ -222,7 +231,9 @@ impl Guard {
     /// So many losses of a service that passed did not happen after all: what
     /// the target has is known to be as before.
     pub fn take_back(&mut self, now: Moment, service: &ServiceKey, count: u32) {
-        self.alter(service, |record, _| record.take_back(now, count));
+        if count > 0 {
+            self.alter(service, |record, _| record.take_back(now, count));
+        }
     }
 
     /// Lets exactly these losses through when they are judged next; gives the

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::instance::{Identity, Instance, InstanceKey, Seen};
+use crate::instance::{Identity, Instance, Seen};
 use crate::service::ServiceSet;
 use crate::view::Truth;
 
@@ -15,8 +15,8 @@ pub struct Merged {
     /// Whether instances that were known are not shown any more. They are still
     /// in the set: their absence has to be confirmed first.
     pub missing: bool,
-    /// Where in the set stands something that the new look does not show.
-    pub unshown: Vec<InstanceKey>,
+    /// What is in the set that the new look should show and does not.
+    pub unshown: Vec<Instance>,
 }
 
 /// Takes additions and changes over at once and keeps what is not shown.
@@ -35,8 +35,10 @@ pub fn merge(known: &ServiceSet, seen: &ServiceSet, truth: Truth) -> Merged {
         }
         let is_shown = |old: &Instance| shown.iter().any(|new| !new.content_differs(old));
         for old in of_one_key.iter().filter(|old| !is_shown(old)).take(fewer) {
-            missing |= old.enabled || truth == Truth::Raw;
-            unshown.push(old.key.clone());
+            if old.enabled || truth == Truth::Raw {
+                missing = true;
+                unshown.push(old.clone());
+            }
             instances.push(old.clone());
         }
     }
@@ -101,7 +103,7 @@ mod tests {
         let known = set(vec![instance(1), other.clone()]);
         let merged = merge(&known, &set(vec![other]), Truth::Raw);
         assert!(merged.missing);
-        assert_eq!(merged.unshown, [instance(1).key]);
+        assert_eq!(merged.unshown, [instance(1)]);
         assert_eq!(merged.set.len(), 2);
     }
 

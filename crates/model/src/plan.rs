@@ -231,6 +231,14 @@ pub fn plan(inputs: &Inputs<'_>) -> Plan {
     .plan()
 }
 
+/// How what is held is told apart.
+fn identity_of_held(inputs: &Inputs<'_>) -> Identity {
+    match Bug::MoveIsRemoval.is_planted() {
+        true => Identity::AddressAndCluster,
+        false => inputs.identity,
+    }
+}
+
 struct Planner<'a> {
     inputs: &'a Inputs<'a>,
     accepted: Vec<Instance>,
@@ -251,9 +259,20 @@ impl Planner<'_> {
         for held in self.inputs.held.instances() {
             self.part_with(held);
         }
+        let accepted = ServiceSet::new(self.accepted);
+        let identity = identity_of_held(self.inputs);
+        // After a failed write both of what it changed and what it changed it to may
+        // be held: what the target takes for one stays or goes as one.
+        self.changes.retain(|change| match change {
+            Change::Remove {
+                instance,
+                because: Removal::Absent(_) | Removal::Expired(_),
+            } => accepted.matching(&instance.key, identity).next().is_none(),
+            _ => true,
+        });
         self.changes.sort_by_key(Change::turn);
         Plan {
-            accepted: Arc::new(ServiceSet::new(self.accepted)),
+            accepted: Arc::new(accepted),
             changes: self.changes,
             missing: self.missing,
             shadowed: self.shadowed,
@@ -329,10 +348,7 @@ impl Planner<'_> {
             });
             return;
         }
-        let identity = match Bug::MoveIsRemoval.is_planted() {
-            true => Identity::AddressAndCluster,
-            false => self.inputs.identity,
-        };
+        let identity = identity_of_held(self.inputs);
         let wanted = self
             .inputs
             .desired
@@ -427,5 +443,38 @@ impl Planner<'_> {
 
     fn wake_at(&mut self, moment: Moment) {
         self.wake = Some(self.wake.map_or(moment, |wake| wake.min(moment)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A move that was written and not confirmed leaves both in doubt.
+    #[test]
+    fn what_a_target_takes_for_one_is_not_removed_while_it_stays() {
+        let port = Port::new(80).expect("not zero");
+        let before = Instance::new("10.0.0.1", port);
+        let mut moved = before.clone();
+        moved.key.cluster = "east".into();
+        moved.enabled = false;
+        let held = ServiceSet::new(vec![before.clone(), moved]);
+        let planned = plan(&Inputs {
+            desired: &View::Complete(crate::view::Truth::Raw, ServiceSet::empty()),
+            held: &held,
+            natives: &Natives::new(),
+            missing: &Missing::new(),
+            flips: &Flips::new(),
+            dwell: Duration::ZERO,
+            identity: Identity::Address,
+            policy: RemovalPolicy::Delete {
+                grace: Duration::ZERO,
+            },
+            unavailable: UnavailableAs::WeightAndHealth,
+            losses: Losses::Held,
+            now: Moment::ORIGIN,
+        });
+        assert_eq!(planned.changes, []);
+        assert_eq!(planned.accepted.instances(), [before]);
     }
 }

@@ -86,6 +86,13 @@ impl ServiceSet {
     pub fn in_use(&self) -> usize {
         self.instances.iter().filter(|i| i.in_use()).count()
     }
+
+    /// The same at a registry that takes those of one identity for one.
+    pub fn in_use_as(&self, identity: Identity) -> usize {
+        let by_identity = self.instances.chunk_by(|a, b| a.key.same(&b.key, identity));
+        let used = |one: &&[Instance]| one.iter().any(Instance::in_use);
+        by_identity.filter(used).count()
+    }
 }
 
 impl PartialEq for ServiceSet {

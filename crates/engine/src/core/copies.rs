@@ -14,7 +14,7 @@ use syncline_model::bugs::Bug;
 use syncline_model::desire::{Way, unmarked};
 use syncline_model::ownership::{Carry, Path, may_carry};
 use syncline_model::plan::{Change, Natives, Standing};
-use syncline_model::{EndpointName, Instance, InstanceKey, MARK_KEY, Moment, ServiceKey};
+use syncline_model::{EndpointName, Instance, InstanceKey, MARK_KEY, Moment, Seen, ServiceKey};
 
 use super::Core;
 use super::link::Link;
@@ -24,6 +24,9 @@ use super::service::LinkService;
 /// How far a look may lag behind a write. Members of a Nacos cluster lag each
 /// other by up to 1.7 s (measured, 2.2.4).
 const LAG: Duration = Duration::from_secs(5);
+
+/// How late a push may come.
+const LATE: Duration = Duration::from_secs(30);
 
 /// The most contents of one place that are remembered. Whoever changed more often
 /// within the lag is taken for ours whatever it looks like.
@@ -37,18 +40,28 @@ pub(super) struct Former(BTreeMap<InstanceKey, Given>);
 #[derive(Debug, Default)]
 struct Given {
     /// The newest last.
-    what: Vec<Instance>,
-    /// Looks from before this moment may still show it; `None` while the write
-    /// that changed it has not succeeded.
-    until: Option<Moment>,
+    before: Vec<Before>,
+    /// Until when looks may show what there was no room for.
+    crowded: Option<Until>,
 }
+
+/// Something that was given and is not any more.
+#[derive(Debug)]
+struct Before {
+    what: Instance,
+    until: Until,
+}
+
+/// Looks from before this moment may show it; `None` while the write that changed
+/// it has not succeeded.
+type Until = Option<Moment>;
 
 impl Former {
     /// A write succeeded.
     pub(super) fn confirmed(&mut self, changes: &[Change], now: Moment) {
         let until = Some(now + LAG);
         for given in self.0.values_mut() {
-            given.until.get_or_insert(now + LAG);
+            given.confirm(now);
         }
         for change in changes {
             match change {
@@ -74,20 +87,38 @@ impl Former {
         what.iter().for_each(|what| self.put(what, None));
     }
 
-    fn put(&mut self, what: &Instance, until: Option<Moment>) {
+    /// What may still stand there though it was to be changed: whoever dies before
+    /// that is confirmed has to know of it.
+    pub(super) fn unconfirmed(&self) -> impl Iterator<Item = &Instance> {
+        let before = self.0.values().flat_map(|given| &given.before);
+        let unconfirmed = before.filter(|before| before.until.is_none());
+        unconfirmed.map(|before| &before.what)
+    }
+
+    fn put(&mut self, what: &Instance, until: Until) {
         let given = self.0.entry(what.key.clone()).or_default();
-        given.until = until;
-        given.what.retain(|before| !looks_alike(before, what));
-        if given.what.len() <= MOST_CONTENTS {
-            given.what.push(what.clone());
+        given
+            .before
+            .retain(|before| !looks_alike(&before.what, what));
+        given.before.push(Before {
+            what: what.clone(),
+            until,
+        });
+        if given.before.len() > MOST_CONTENTS {
+            let until = given.before.remove(0).until;
+            // What is not confirmed may be shown for ever.
+            let later = |before: Until| before.zip(until).map(|(a, b)| a.max(b));
+            given.crowded = Some(given.crowded.map_or(until, later));
         }
     }
 
-    /// Forgets what a look at its place does not show any more.
+    /// Forgets what a look at its place does not show any more, and no late push.
     pub(super) fn prune(&mut self, looked_at: impl Fn(&InstanceKey) -> Moment) {
-        let shows =
-            |key: &InstanceKey, given: &Given| given.until.is_none_or(|u| u > looked_at(key));
-        self.0.retain(|key, given| shows(key, given));
+        self.0.retain(|key, given| {
+            let looked_at = looked_at(key);
+            given.forget(|until| until.is_some_and(|until| until + LATE <= looked_at));
+            !given.is_forgotten()
+        });
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -96,22 +127,45 @@ impl Former {
 
     /// What was given before at the place of an instance, if a look from that
     /// moment may still show it, and until when one may.
-    fn at(&self, shown: &Instance, looked_at: Moment) -> Option<(&Instance, Option<Moment>)> {
+    fn at(&self, shown: &Instance, looked_at: Moment) -> Option<(&Instance, Until)> {
         let given = self.0.get(&shown.key)?;
-        let shows = given.until.is_none_or(|until| looked_at < until);
-        let mut alike = given.what.iter().filter(|what| looks_alike(what, shown));
-        let what = match given.what.len() > MOST_CONTENTS {
-            true => given.what.last(),
-            false => alike.next(),
-        };
-        what.filter(|_| shows).map(|what| (what, given.until))
+        let shows = |until: Until| until.is_none_or(|until| looked_at < until);
+        let mut before = given.before.iter().rev();
+        let alike = before.find(|before| looks_alike(&before.what, shown));
+        let alike = alike.map(|before| (&before.what, before.until));
+        let crowded = || Some((&given.before.last()?.what, given.crowded?));
+        alike.or_else(crowded).filter(|(_, until)| shows(*until))
     }
 }
 
-/// Whether two are the same but for a mark that a registry may have lost.
+impl Given {
+    /// A write succeeded: what was changed before is gone.
+    fn confirm(&mut self, now: Moment) {
+        for before in &mut self.before {
+            before.until.get_or_insert(now + LAG);
+        }
+        if let Some(until) = &mut self.crowded {
+            until.get_or_insert(now + LAG);
+        }
+    }
+
+    fn forget(&mut self, is_over: impl Fn(Until) -> bool) {
+        self.before.retain(|before| !is_over(before.until));
+        self.crowded = self.crowded.filter(|until| !is_over(*until));
+    }
+
+    fn is_forgotten(&self) -> bool {
+        self.before.is_empty() && self.crowded.is_none()
+    }
+}
+
+/// Whether two are the same but for a mark that a registry may have lost, and for
+/// their health: a registry changes that by itself, and under a protect threshold
+/// nobody tells it.
 pub(super) fn looks_alike(given: &Instance, shown: &Instance) -> bool {
     let bare = |i: &Instance| Instance {
         metadata: unmarked(&i.metadata),
+        healthy: Seen::Unknown,
         ..i.clone()
     };
     !bare(given).content_differs(&bare(shown))
@@ -150,8 +204,8 @@ impl LinkService {
         }
         // Where no marks are written, an operator may have changed our copy;
         // another publisher's would stand beside it.
-        let alone = known.last.get(&shown.key).len() == 1;
-        if alone && !link.marks() {
+        let alone = known.newest(&known.last).get(&shown.key).len() == 1;
+        if alone && !link.marks() && !self.yields(&shown.key) {
             let given = self.held.get(&shown.key).first();
             if let Some(given) = given {
                 return Some(certain(given));
@@ -209,26 +263,28 @@ impl Core {
             return neighbours;
         };
         let (mut mine, mut natives) = (Vec::new(), Vec::new());
-        for instance in known.last.instances() {
+        for instance in known.newest(&known.last).instances() {
             let marked = instance.metadata.get(MARK_KEY).is_some();
             match self.claim(&link.rules.to, service, instance) {
                 Some(claim) => {
                     neighbours.keeps_marks |= marked && claim.until.is_none();
                     neighbours.recheck = earlier(neighbours.recheck, claim.until);
-                    mine.push(instance);
+                    mine.push(instance.key.clone());
                 }
-                None if link.is_marked_as_ours(service, instance) => mine.push(instance),
+                None if link.is_marked_as_ours(service, instance) => {
+                    mine.push(instance.key.clone())
+                }
                 None if link.took_over(service, instance) => {}
-                None => natives.push(instance),
+                None => natives.push(instance.key.clone()),
             }
         }
         for native in natives {
-            let beside = mine.iter().any(|copy| copy.key.same_address(&native.key));
+            let beside = mine.iter().any(|copy| copy.same_address(&native));
             let standing = match beside {
                 true => Standing::Beside,
                 false => Standing::Instead,
             };
-            let address = (native.key.host.clone(), native.key.port);
+            let address = (native.host.clone(), native.port);
             neighbours.natives.insert(address, standing);
         }
         if link.rules.retired {
@@ -291,5 +347,78 @@ fn earlier(one: Option<Moment>, other: Option<Moment>) -> Option<Moment> {
     match (one, other) {
         (Some(one), Some(other)) => Some(one.min(other)),
         (one, other) => one.or(other),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use syncline_model::{Metadata, Port};
+
+    fn at(seconds: u64) -> Moment {
+        Moment::after_origin(Duration::from_secs(seconds))
+    }
+
+    fn content(revision: usize) -> Instance {
+        let mut content = Instance::new("10.0.0.1", Port::new(80).expect("not zero"));
+        content.metadata = Metadata::from_pairs([("rev", revision.to_string().as_str())]);
+        content
+    }
+
+    fn update(revision: usize) -> [Change; 1] {
+        let (from, to) = (content(revision), content(revision + 1));
+        [Change::Update { from, to }]
+    }
+
+    #[test]
+    fn health_that_a_registry_does_not_tell_makes_no_native() {
+        let mut given = content(1);
+        given.healthy = Seen::Known(false);
+        assert!(looks_alike(&given, &content(1)));
+        assert!(!looks_alike(&given, &content(2)));
+    }
+
+    #[test]
+    fn each_content_is_remembered_for_its_own_time() {
+        let mut former = Former::default();
+        former.confirmed(&update(1), at(0));
+        former.confirmed(&update(2), at(4));
+        let claims = |revision, second| former.at(&content(revision), at(second)).is_some();
+        assert!(claims(1, 4) && !claims(1, 5));
+        assert!(claims(2, 8) && !claims(2, 9));
+    }
+
+    #[test]
+    fn whoever_changed_too_often_is_ours_for_a_while_and_no_longer() {
+        let mut former = Former::default();
+        for revision in 0..=MOST_CONTENTS {
+            former.confirmed(&update(revision), at(0));
+        }
+        let native = content(1_000);
+        assert!(former.at(&native, at(4)).is_some());
+        assert!(former.at(&native, at(5)).is_none());
+        former.confirmed(&update(500), at(60));
+        assert!(former.at(&native, at(60)).is_none());
+    }
+
+    #[test]
+    fn a_late_push_still_finds_what_a_list_does_not_show_any_more() {
+        let mut former = Former::default();
+        former.confirmed(&update(1), at(0));
+        former.prune(|_| at(34));
+        assert!(former.at(&content(1), Moment::ORIGIN).is_some());
+        former.prune(|_| at(35));
+        assert!(former.is_empty());
+    }
+
+    #[test]
+    fn what_was_not_confirmed_is_told_to_the_ledger() {
+        let mut former = Former::default();
+        former.failed(&update(1));
+        former.failed(&update(2));
+        let unconfirmed: Vec<_> = former.unconfirmed().cloned().collect();
+        assert_eq!(unconfirmed, [content(1), content(2)]);
+        former.confirmed(&[], at(0));
+        assert_eq!(former.unconfirmed().count(), 0);
     }
 }

@@ -32,8 +32,12 @@ pub(super) struct Draft {
     to_be_proved: bool,
     /// What the guard holds of the service.
     standing: Option<HoldId>,
+    /// What would be lost, each by its key.
+    lost: Vec<InstanceKey>,
     /// Losses that were let through, and that no target has confirmed.
     let_through: Option<LetThrough>,
+    /// How many of those did not happen, as far as anybody knows.
+    held_again: u32,
     rechecks: Vec<Recheck>,
     keeps_marks: bool,
 }
@@ -61,20 +65,35 @@ pub(super) struct Decision {
 
 /// Losses that a guard let through, which count once, however often their write
 /// is tried.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct LetThrough {
     lost: LostDigest,
+    /// The same, each by its key.
+    keys: Arc<[InstanceKey]>,
+    /// How many they were, net.
     count: u32,
+    /// How many were left.
+    given: u32,
 }
 
 impl LetThrough {
-    /// Losses that an offer is about, if there are any.
-    pub(super) fn of(offer: &Offer) -> Option<Self> {
+    /// Losses that an offer is about, if there are any, each by its key.
+    pub(super) fn of(offer: &Offer, lost: Vec<InstanceKey>) -> Option<Self> {
         let count = offer.has.saturating_sub(offer.given);
-        (offer.lost != LostDigest::NONE).then_some(Self {
+        (offer.lost != LostDigest::NONE).then(|| Self {
             lost: offer.lost,
+            keys: lost.into(),
             count: count.saturating_sub(offer.moved),
+            given: offer.given,
         })
+    }
+
+    /// How many of them are counted as held again, because the write failed and they
+    /// may still be there.
+    fn held_again(&self, held: &ServiceSet, identity: Identity) -> u32 {
+        let is_held = |key: &&InstanceKey| held.matching(key, identity).any(Instance::in_use);
+        let held = self.keys.iter().filter(is_held).count();
+        u32::try_from(held).unwrap_or(u32::MAX).min(self.count)
     }
 }
 
@@ -93,6 +112,11 @@ impl Draft {
     /// When the complete view behind it was seen.
     pub(super) fn seen(&self) -> Option<Moment> {
         self.look.seen
+    }
+
+    /// What would be in use, before the guard has judged.
+    pub(super) fn offer(&self) -> Offer {
+        self.offer
     }
 
     /// Whether anything would come to the target.
@@ -123,10 +147,12 @@ impl Draft {
     }
 
     /// Whether the guard let exactly these losses through before: a write that
-    /// failed is tried again, and nothing more is lost.
+    /// failed is tried again, and no less is left than then.
     fn was_let_through(&self) -> bool {
-        let through = self.let_through.map(|through| through.lost);
-        self.offer.lost != LostDigest::NONE && through == Some(self.offer.lost)
+        let offer = &self.offer;
+        let same =
+            |through: &LetThrough| through.lost == offer.lost && offer.given >= through.given;
+        offer.lost != LostDigest::NONE && self.let_through.as_ref().is_some_and(same)
     }
 
     /// Lets the guard judge. A view that is not whole says nothing of losses that
@@ -140,15 +166,14 @@ impl Draft {
             None if self.was_let_through() => Verdict::Pass,
             None if self.to_be_proved && self.held.is_none() => Verdict::Pass,
             None => {
-                if let Some(through) = self.let_through {
-                    // Others are lost by now, or none: those never went.
-                    guard.take_back(self.look.now, service, through.count);
-                }
+                // Others are lost by now, or none: what may still be there of those is
+                // lost once more if it is, and was not before.
+                guard.take_back(self.look.now, service, self.held_again);
                 guard.judge(&self.look, service, &self.offer)
             }
         };
         let let_through = match &verdict {
-            Verdict::Pass => LetThrough::of(&self.offer),
+            Verdict::Pass => LetThrough::of(&self.offer, self.lost),
             Verdict::Hold(_) => None,
         };
         let (plan, kept) = match (&verdict, self.held) {
@@ -193,10 +218,17 @@ impl Core {
             }
             Eyes::Proof | Eyes::List => self.wanted(now, link, service, eyes),
         };
-        let wanted = wanted.or_else(|| {
+        let mut wanted = wanted.or_else(|| {
             let view = self.remembered_view(link, state, service)?;
             Some(Wanted::only(view))
         })?;
+        let lacks = lacks_something_new(&wanted.view, state, link.identity());
+        if lacks && wanted.untold {
+            let why = "what it does not show was not read since".into();
+            let set = wanted.view.seen().cloned();
+            wanted.view = View::Partial(set.unwrap_or_else(ServiceSet::empty), why);
+            wanted.seen_at = None;
+        }
         let neighbours = self.neighbours(link, service);
         if !neighbours.natives.is_empty() && self.target_is_being_read(link, service) {
             // What stood there before may be shown until the read has ended.
@@ -220,19 +252,20 @@ impl Core {
         };
         let passing = plan(Losses::Pass);
         let loses = passing.changes.iter().any(Change::loses_use);
-        let has = u32::try_from(state.held.in_use()).unwrap_or(u32::MAX);
+        let has = state.held.in_use_as(link.identity());
+        let has = u32::try_from(has).unwrap_or(u32::MAX);
         let source = &self.readers[&link.rules.from];
         let moved = |key: &InstanceKey| self.has_moved(now, link, state, key);
         // A push that changed an instance so that it left the scope, or that
         // took it from one of several services that make up this one, lacks
         // nothing at the source, so that nobody has asked for the proof yet.
-        let proof_needed = !wanted.unproved.is_empty()
-            && lacks_something_new(&wanted.view, state, link.identity());
         let to_prove = wanted
             .unproved
             .into_iter()
-            .filter(|_| proof_needed)
+            .filter(|_| lacks)
             .map(|source| ((link.rules.from.clone(), source), now));
+        let lost = passing.changes.iter().filter(|change| change.loses_use());
+        let lost = lost.map(|change| change.key().clone()).collect();
         let asides = self.asides(link);
         let aside = |copy: &Instance| asides.of(service, copy);
         let went = |key: &InstanceKey| state.leaving.contains(key);
@@ -251,6 +284,10 @@ impl Core {
         let withheld = passing.changes.iter().filter(comes_aside).count();
         let withheld = u32::try_from(withheld).unwrap_or(u32::MAX);
         offer.given = offer.given.saturating_sub(withheld);
+        // What makes no sense stays, and says nothing of what the source shows.
+        let nonsense = self.nonsense(link, state);
+        offer.has = offer.has.saturating_sub(nonsense);
+        offer.given = offer.given.saturating_sub(nonsense);
         Some(Draft {
             offer,
             look: Look {
@@ -262,7 +299,11 @@ impl Core {
             to_be_proved: state.from.iter().any(|s| source.if_gone(s).is_some()),
             whole: wanted.view.complete().is_some(),
             standing: state.hold,
-            let_through: state.let_through,
+            lost,
+            let_through: state.let_through.clone(),
+            held_again: state.let_through.as_ref().map_or(0, |through| {
+                through.held_again(&state.held, link.identity())
+            }),
             rechecks: wanted
                 .recheck
                 .into_iter()
@@ -317,6 +358,23 @@ impl Core {
         state.gives() && !state.from.iter().all(|from| source.is_warm(from))
     }
 
+    /// How many copies in use stay because what their source shows there makes no
+    /// sense.
+    fn nonsense(&self, link: &Link, state: &LinkService) -> u32 {
+        let reader = &self.readers[&link.rules.from];
+        let known = state.from.iter().filter_map(|source| reader.get(source));
+        let rejected: Vec<_> = known.flat_map(|known| &known.rejected).collect();
+        if rejected.is_empty() || !link.rules.rules.mapping.is_identity() {
+            return 0;
+        }
+        let is_nonsense = |copy: &&Instance| {
+            let address = copy.key.address();
+            copy.in_use() && rejected.iter().any(|r| r.what == address)
+        };
+        let count = state.held.instances().iter().filter(is_nonsense).count();
+        u32::try_from(count).unwrap_or(u32::MAX)
+    }
+
     fn target_is_being_read(&self, link: &Link, service: &ServiceKey) -> bool {
         self.readers[&link.rules.to]
             .get(service)
@@ -348,6 +406,7 @@ impl Core {
         let mut seen_at = None;
         let mut rechecks = Vec::new();
         let mut unproved = Vec::new();
+        let mut untold = false;
         for source in &state.from {
             let known = reader.get(source)?;
             let recheck = Cell::new(None);
@@ -373,7 +432,11 @@ impl Core {
             });
             seen_at = Some(seen_at.map_or(known.seen_at, |at| known.seen_at.min(at)));
             let unread = reader.is_warm_but_for_a_read(source) && !known.is_being_read();
-            unproved.extend((known.is_unproved() || unread).then(|| source.clone()));
+            // Who only looks reads nothing.
+            let is_untold = eyes == Eyes::Proof && !self.dry && known.is_untold();
+            untold |= is_untold;
+            let asks = is_untold && !known.is_being_read();
+            unproved.extend((known.is_unproved() || unread || asks).then(|| source.clone()));
         }
         let (view, collisions) = rules.merge(View::together(views)?, link.identity());
         left_out.extend(collisions);
@@ -383,6 +446,7 @@ impl Core {
             seen_at,
             recheck: rechecks,
             unproved,
+            untold,
             left_out: left_out
                 .into_iter()
                 .map(|finding| problem(service, finding))
@@ -485,8 +549,11 @@ struct Wanted {
     seen_at: Option<Moment>,
     left_out: Vec<Problem>,
     recheck: Vec<Recheck>,
-    /// Services of the source that a push changed and no read has proved since.
+    /// Services of the source that changed and no read has proved since.
     unproved: Vec<ServiceKey>,
+    /// Whether the view is complete for no read's sake, so that what it does not
+    /// show may be there.
+    untold: bool,
 }
 
 impl Wanted {
@@ -498,6 +565,7 @@ impl Wanted {
             left_out: Vec::new(),
             recheck: Vec::new(),
             unproved: Vec::new(),
+            untold: false,
         }
     }
 }

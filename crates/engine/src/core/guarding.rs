@@ -78,6 +78,22 @@ impl Core {
         guard
     }
 
+    /// Something happened to a service that cannot be planned now: the guard has to
+    /// know where a loss that waits came back meanwhile.
+    pub(super) fn overlook(&mut self, now: Moment, name: &LinkName, service: &ServiceKey) {
+        let waits = |link: &&Link| {
+            let record = link.guard.record(service);
+            record.is_some_and(|record| record.pending.is_some()) && self.plans(link)
+        };
+        let link = self.links.get(name).filter(waits);
+        let offer = link.and_then(|link| Some(self.draft(now, link, service)?.offer()));
+        if let Some(offer) = offer
+            && let Some(link) = self.links.get_mut(name)
+        {
+            link.guard.overlook(service, &offer);
+        }
+    }
+
     fn announce(&mut self, name: &LinkName, offers: &[(ServiceKey, Look, Offer)]) {
         if let Some(link) = self.links.get_mut(name) {
             for (service, look, offer) in offers {

@@ -25,6 +25,27 @@ impl Core {
             });
             self.effects.extend(remembered.map(Effect::Persist));
         }
+        self.cache_all();
+    }
+
+    /// What is known of sources is put again, as far as links make use of it.
+    fn cache_all(&mut self) {
+        for (endpoint, reader) in &self.readers {
+            let is_used = |service: &ServiceKey| {
+                let mut links = self.links.values().filter(|l| l.rules.from == *endpoint);
+                links.any(|link| link.is_made_of(service))
+            };
+            for (service, known) in reader.services().filter(|(service, _)| is_used(service)) {
+                if let Some((truth, set)) = known.view.complete() {
+                    self.effects.push(Effect::Persist(Persist::Cache {
+                        endpoint: endpoint.clone(),
+                        service: service.clone(),
+                        truth,
+                        set: Arc::clone(set),
+                    }));
+                }
+            }
+        }
     }
 
     /// What the ledger says a link gave its target before the start.
@@ -69,18 +90,23 @@ fn remembered(
         target,
         service,
         accepted: Arc::clone(accepted),
-        going: going(held, accepted),
+        going: going(state, accepted),
         before_write: false,
     })
 }
 
 /// What the target was given before and is not any more, or not with this content:
-/// whoever dies before it is written finds that there.
-pub(super) fn going(held: &ServiceSet, accepted: &ServiceSet) -> Vec<Instance> {
+/// whoever dies before it is written finds that there. Where writes failed one after
+/// another, all contents may stand there that any of them was to change.
+pub(super) fn going(state: &LinkService, accepted: &ServiceSet) -> Vec<Instance> {
     let stays = |given: &Instance| {
         let mut there = accepted.get(&given.key).iter();
         there.any(|accepted| !accepted.content_differs(given))
     };
+    let held = state.held.instances().iter();
+    let changing = |before: &&Instance| !accepted.get(&before.key).is_empty();
+    let unconfirmed = state.former.unconfirmed().filter(changing);
+    let unconfirmed = unconfirmed.filter(|before| !state.held.get(&before.key).contains(before));
     let goes = |given: &&Instance| !stays(given);
-    held.instances().iter().filter(goes).cloned().collect()
+    held.chain(unconfirmed).filter(goes).cloned().collect()
 }

@@ -367,12 +367,14 @@ impl Link {
         }
     }
 
-    /// The target was listed: what its looks do not show any more is forgotten.
-    pub(super) fn target_listed(&mut self, reader: &Reader, now: Moment) {
+    /// The target was listed, from that moment on: what its looks do not show any
+    /// more is forgotten.
+    pub(super) fn target_listed(&mut self, reader: &Reader, since: Moment) {
         for (service, state) in &mut self.services {
             if !state.former.is_empty() {
                 let known = reader.get(service);
-                let looked_at = |key: &InstanceKey| known.map_or(now, |known| known.looked_at(key));
+                let looked_at =
+                    |key: &InstanceKey| known.map_or(since, |known| known.looked_at(key));
                 state.former.prune(looked_at);
             }
         }
@@ -486,6 +488,23 @@ impl Link {
             .is_some_and(|state| {
                 !state.missing.is_empty() || state.hold.is_some() || state.failure.is_some()
             })
+    }
+
+    /// Whether a source service makes up one of the target.
+    pub(super) fn is_made_of(&self, source: &ServiceKey) -> bool {
+        let state = self.services.get(self.target_of(source));
+        state.is_some_and(|state| state.from.contains(source))
+    }
+
+    /// Services that the target was given and whose source would be called the same,
+    /// though nothing is remembered of it.
+    pub(super) fn unremembered(&self) -> impl Iterator<Item = &ServiceKey> {
+        let knows_names = self.rules.rules.mapping.is_identity() && self.by_show_name.is_none();
+        let services = self.services.iter().filter(move |_| knows_names);
+        let unremembered = services.filter(|(service, state)| {
+            state.from.is_empty() && self.rules.rules.scope.selects(service)
+        });
+        unremembered.map(|(service, _)| service)
     }
 
     /// The source services that make up a service of the target.

@@ -206,7 +206,7 @@ impl Core {
                 service,
                 result,
             } => self.applied(now, &link, &service, result),
-            Event::Trigger { link } => self.trigger(link.as_ref()),
+            Event::Trigger { link } => self.trigger(now, link.as_ref()),
             Event::StoreReopened => self.persist_all(),
             Event::Decide { hold, approve } => {
                 self.note_ruling(now, hold, approve);
@@ -228,7 +228,7 @@ impl Core {
                 self.note_evacuation(now, &what, on);
                 self.evacuate(what, on);
             }
-            Event::Relist { link } => self.relist(link.as_ref()),
+            Event::Relist { link } => self.relist(now, link.as_ref()),
             Event::Adopt(adoption) => self.adopt(&adoption),
             Event::StoodStill => self.stood_still(now),
             Event::Tick => {}
@@ -245,6 +245,13 @@ impl Core {
         if !self.dry {
             self.to_take_up = self.links.values().map(Link::to_take_up).sum();
         }
+        // What the cache lost and the ledger did not is gone only when a read says so.
+        for link in self.links.values() {
+            if let Some(reader) = self.readers.get_mut(&link.rules.from) {
+                link.unremembered()
+                    .for_each(|service| reader.expect(service));
+            }
+        }
         for (endpoint, reader) in &self.readers {
             for (service, _) in reader.services() {
                 for link in self
@@ -257,7 +264,7 @@ impl Core {
             }
         }
         match self.to_take_up {
-            0 => self.list_all(),
+            0 => self.list_all(now),
             _ => {
                 for endpoint in self.readers.keys() {
                     let timer = Timer::List(endpoint.clone());
@@ -276,17 +283,17 @@ impl Core {
     }
 
     /// One more service that consumers may have missed since the start stands.
-    fn taken_up(&mut self) {
+    fn taken_up(&mut self, now: Moment) {
         self.to_take_up = self.to_take_up.saturating_sub(1);
         if self.to_take_up == 0 {
-            self.list_all();
+            self.list_all(now);
         }
     }
 
-    fn list_all(&mut self) {
+    fn list_all(&mut self, now: Moment) {
         let endpoints: Vec<_> = self.readers.keys().cloned().collect();
         for endpoint in endpoints {
-            self.want_list(&endpoint);
+            self.want_list(now, &endpoint);
         }
     }
 
@@ -316,19 +323,19 @@ impl Core {
                 let looked = reader.look(&service, view, rejected, false, now);
                 self.looked(now, endpoint, &service, looked);
                 if looked.changed {
-                    self.prove_losses_again(endpoint, &service);
+                    self.prove_losses_again(now, endpoint, &service);
                 }
             }
             Observation::Look(service) => {
-                let looked = reader.hint(&service);
+                let looked = reader.hint(&service, now);
                 self.looked(now, endpoint, &service, looked);
             }
-            Observation::LookAtAll => self.want_list(endpoint),
+            Observation::LookAtAll => self.want_list(now, endpoint),
             Observation::Up => {
                 reader.lives();
                 if reader.down.take().is_some() {
                     self.tell_links(endpoint, Happening::SourceFound, "it answers again");
-                    self.want_list(endpoint);
+                    self.want_list(now, endpoint);
                 }
             }
             Observation::Down(why) => {
@@ -385,11 +392,11 @@ impl Core {
 
     /// A push changed a service of which something was on its way out: whether
     /// that is still gone has to be read.
-    fn prove_losses_again(&mut self, endpoint: &EndpointName, service: &ServiceKey) {
+    fn prove_losses_again(&mut self, now: Moment, endpoint: &EndpointName, service: &ServiceKey) {
         let mut links = self.links.values().filter(|l| l.rules.from == *endpoint);
         if links.any(|link| link.is_losing(service))
             && let Some(reader) = self.readers.get_mut(endpoint)
-            && reader.want_confirmation(service)
+            && reader.want_confirmation(service, now)
         {
             self.start_read(endpoint, service.clone(), Purpose::ConfirmRemoval);
         }
@@ -498,7 +505,7 @@ impl Core {
             self.timers.set(Timer::List(endpoint.clone()), now + wait);
         }
         if ended.again {
-            self.want_list(endpoint);
+            self.want_list(now, endpoint);
         }
         for service in &ended.forget {
             self.forgotten(endpoint, service);
@@ -520,7 +527,7 @@ impl Core {
                 }
                 opened.push(link.rules.name.clone());
             } else if link.rules.to == *endpoint {
-                link.target_listed(reader, now);
+                link.target_listed(reader, ended.since);
                 opened.extend(first.then(|| link.rules.name.clone()));
             }
         }
@@ -555,24 +562,24 @@ impl Core {
         }
     }
 
-    fn trigger(&mut self, only: Option<&LinkName>) {
+    fn trigger(&mut self, now: Moment, only: Option<&LinkName>) {
         for link in self.links.values_mut() {
             if only.is_none_or(|name| *name == link.rules.name) {
                 link.triggered(self.readers[&link.rules.from].next_round());
             }
         }
-        self.relist(only);
+        self.relist(now, only);
     }
 
     /// Reads both sides of links whole, and writes nothing because of it that
     /// would not be written anyway.
-    fn relist(&mut self, only: Option<&LinkName>) {
+    fn relist(&mut self, now: Moment, only: Option<&LinkName>) {
         let links = self.links.values();
         let links = links.filter(|link| only.is_none_or(|name| *name == link.rules.name));
         let sides = links.flat_map(|link| [&link.rules.from, &link.rules.to]);
         let endpoints: BTreeSet<EndpointName> = sides.cloned().collect();
         for endpoint in &endpoints {
-            self.want_list(endpoint);
+            self.want_list(now, endpoint);
         }
     }
 
@@ -592,9 +599,9 @@ impl Core {
         self.mark_all_dirty(link);
     }
 
-    fn want_list(&mut self, endpoint: &EndpointName) {
+    fn want_list(&mut self, now: Moment, endpoint: &EndpointName) {
         if let Some(reader) = self.readers.get_mut(endpoint)
-            && reader.want_list()
+            && reader.want_list(now)
         {
             self.timers.clear(&Timer::List(endpoint.clone()));
             self.effects.push(Effect::List {
@@ -614,14 +621,14 @@ impl Core {
     fn run_timers(&mut self, now: Moment) {
         while let Some(timer) = self.timers.due(now) {
             match timer {
-                Timer::List(endpoint) => self.want_list(&endpoint),
+                Timer::List(endpoint) => self.want_list(now, &endpoint),
                 Timer::Read(endpoint, service) => {
                     if let Some(reader) = self.readers.get_mut(&endpoint) {
-                        let looked = reader.retry(&service);
+                        let looked = reader.retry(&service, now);
                         self.looked(now, &endpoint, &service, looked);
                     }
                 }
-                Timer::Confirm(link, service) => self.confirm_hold(&link, &service),
+                Timer::Confirm(link, service) => self.confirm_hold(now, &link, &service),
                 Timer::SourceLost(link) => self.source_stays_lost(&link),
                 Timer::Plan(link, service) => self.due(link, service),
                 Timer::Watch(endpoint) => self.watch(&endpoint),
@@ -635,7 +642,7 @@ impl Core {
     }
 
     /// A hold asks for another complete view of what it is about.
-    fn confirm_hold(&mut self, link: &LinkName, service: &ServiceKey) {
+    fn confirm_hold(&mut self, now: Moment, link: &LinkName, service: &ServiceKey) {
         let Some(state) = self.links.get(link) else {
             return;
         };
@@ -645,11 +652,11 @@ impl Core {
         let from = state.rules.from.clone();
         let sources = state.sources(service);
         if sources.is_empty() {
-            self.want_list(&from);
+            self.want_list(now, &from);
         }
         for source in sources {
             if let Some(reader) = self.readers.get_mut(&from)
-                && reader.want_confirmation(&source)
+                && reader.want_confirmation(&source, now)
             {
                 self.start_read(&from, source, Purpose::ConfirmRemoval);
             }

@@ -344,7 +344,7 @@ impl Core {
         if gap {
             let sources: Vec<_> = self.links.values().map(|l| l.rules.from.clone()).collect();
             for source in sources {
-                self.want_list(&source);
+                self.want_list(now, &source);
             }
         }
     }

@@ -61,6 +61,7 @@ enum Listing {
     #[default]
     Idle,
     Running {
+        since: Moment,
         again: bool,
     },
 }
@@ -163,14 +164,17 @@ impl Reader {
     }
 
     /// Asks for a list; true when it has to be started now.
-    pub(super) fn want_list(&mut self) -> bool {
+    pub(super) fn want_list(&mut self, now: Moment) -> bool {
         match &mut self.listing {
             Listing::Idle => {
-                self.listing = Listing::Running { again: false };
+                self.listing = Listing::Running {
+                    since: now,
+                    again: false,
+                };
                 self.round += 1;
                 true
             }
-            Listing::Running { again } => {
+            Listing::Running { again, .. } => {
                 *again = true;
                 false
             }
@@ -190,6 +194,11 @@ impl Reader {
         if !rejected.is_empty() && Bug::PoisonSpoils.is_planted() {
             return Looked::default();
         }
+        // How old a push is, nothing tells.
+        let from = match self.listing {
+            Listing::Running { since, .. } if listed => Some(since),
+            _ => None,
+        };
         let known = self
             .services
             .entry(service.clone())
@@ -211,9 +220,12 @@ impl Reader {
             known.unshown.clear();
             // What is being read because of it is proved by that.
             known.stale &= !is_new_list || known.is_being_read();
+            if let Some(from) = from {
+                known.shown_from(from);
+            }
             return Looked::default();
         }
-        let seen = with_rejected(&known.last, seen, &known.rejected);
+        let seen = with_rejected(&known.newest(&known.last), seen, &known.rejected);
         let mut merged = merge(&known.last, &seen, truth);
         if listed && Bug::ListProvesAbsence.is_planted() {
             merged.set = Arc::clone(&seen);
@@ -225,7 +237,7 @@ impl Reader {
             let was_proved = std::mem::replace(&mut known.confirmed, false);
             return Looked {
                 changed: was_proved,
-                read: known.want_read(known.purpose()),
+                read: known.want_read(known.purpose(), now),
                 ..Looked::default()
             };
         }
@@ -236,7 +248,7 @@ impl Reader {
                 self.lacking.insert(service.clone(), Arc::clone(&seen));
                 None
             }
-            (true, false) => known.want_read(Purpose::ConfirmRemoval),
+            (true, false) => known.want_read(Purpose::ConfirmRemoval, now),
             (false, _) => None,
         };
         let before = Arc::clone(&known.last);
@@ -251,6 +263,11 @@ impl Reader {
             let changed = known.show(truth, merged.set);
             known.confirmed &= listed || !changed;
             known.stale &= !is_new_list || merged.missing;
+            known.told_by_read &= !changed && !merged.missing;
+            match from {
+                Some(from) => known.shown_from(from),
+                None => known.pushed(&before),
+            }
             changed
         };
         let after = Arc::clone(&known.last);
@@ -291,11 +308,15 @@ impl Reader {
         }
         known.fresh = self.round;
         let before = Arc::clone(&known.last);
-        let (mut again, meanwhile) = match std::mem::replace(&mut known.reading, Reading::Idle) {
+        let reading = std::mem::replace(&mut known.reading, Reading::Idle);
+        let (since, mut again, meanwhile) = match reading {
             Reading::Running {
-                again, meanwhile, ..
-            } => (again, meanwhile),
-            Reading::Idle => (None, None),
+                since,
+                again,
+                meanwhile,
+                ..
+            } => (since, again, meanwhile),
+            Reading::Idle => (now, None, None),
         };
         // A view has no place for them; what a list told still stands then.
         if !rejected.is_empty() {
@@ -306,16 +327,18 @@ impl Reader {
                 known.failures = 0;
                 known.was_read = true;
                 known.seen_at = Some(now);
-                let seen = with_rejected(&known.last, seen, &known.rejected);
+                let seen = with_rejected(&known.newest(&known.last), seen, &known.rejected);
                 let set = replace(&known.last, &seen);
                 let (set, overtaken) = overtaken(set, meanwhile.as_ref(), &known.last);
-                known.unshown.clear();
+                known.read_from(since, &seen, &set);
                 if overtaken {
                     again = Some(Purpose::ConfirmRemoval);
                 }
                 // What was not proved before is now.
-                let proved = !overtaken && (!known.confirmed || known.stale);
+                let was_proved = known.confirmed && known.told_by_read && !known.stale;
+                let proved = !overtaken && !was_proved;
                 known.confirmed = !overtaken;
+                known.told_by_read = !overtaken;
                 known.stale = false;
                 let changed = known.show(truth, set) || proved;
                 // A read is worth its own truth, also when that is less than before.
@@ -332,7 +355,7 @@ impl Reader {
             }
         };
         if let Some(purpose) = again {
-            looked.read = known.want_read(purpose);
+            looked.read = known.want_read(purpose, now);
             looked.retry = None;
         }
         let after = Arc::clone(&known.last);
@@ -340,12 +363,19 @@ impl Reader {
         looked
     }
 
+    /// Somebody knows of a service that nobody has shown in this run: a list that
+    /// lacks it does not prove that it is gone.
+    pub(super) fn expect(&mut self, service: &ServiceKey) {
+        self.services
+            .entry(service.clone())
+            .or_insert_with(|| Known::unseen(ServiceSet::empty()));
+    }
+
     /// Asks for one more complete look at a service; true when a read has to be
     /// started now.
-    pub(super) fn want_confirmation(&mut self, service: &ServiceKey) -> bool {
-        self.services
-            .get_mut(service)
-            .is_some_and(|known| known.want_read(Purpose::ConfirmRemoval).is_some())
+    pub(super) fn want_confirmation(&mut self, service: &ServiceKey, now: Moment) -> bool {
+        let known = self.services.get_mut(service);
+        known.is_some_and(|known| known.want_read(Purpose::ConfirmRemoval, now).is_some())
     }
 
     /// Services of which the last list lacks something that was there, and no
@@ -417,24 +447,24 @@ impl Reader {
     }
 
     /// Somebody hints that a service is not what it was.
-    pub(super) fn hint(&mut self, service: &ServiceKey) -> Looked {
+    pub(super) fn hint(&mut self, service: &ServiceKey, now: Moment) -> Looked {
         let known = self
             .services
             .entry(service.clone())
             .or_insert_with(|| Known::unseen(ServiceSet::empty()));
         Looked {
-            read: known.want_read(known.purpose()),
+            read: known.want_read(known.purpose(), now),
             ..Looked::default()
         }
     }
 
     /// A failed look is tried again, since what is not shown might be gone.
-    pub(super) fn retry(&mut self, service: &ServiceKey) -> Looked {
+    pub(super) fn retry(&mut self, service: &ServiceKey, now: Moment) -> Looked {
         let Some(known) = self.services.get_mut(service) else {
             return Looked::default();
         };
         Looked {
-            read: known.want_read(Purpose::ConfirmRemoval),
+            read: known.want_read(Purpose::ConfirmRemoval, now),
             ..Looked::default()
         }
     }
@@ -458,13 +488,16 @@ impl Reader {
     /// A list ended: what belongs to a complete area and was not listed is to
     /// be confirmed gone.
     pub(super) fn end_list(&mut self, end: ListEnd, now: Moment) -> EndedList {
+        let (since, again) = match std::mem::take(&mut self.listing) {
+            Listing::Running { since, again } => (since, again),
+            Listing::Idle => (now, false),
+        };
         let mut ended = EndedList {
             round: self.round,
+            since,
+            again,
             ..EndedList::default()
         };
-        if let Listing::Running { again } = std::mem::take(&mut self.listing) {
-            ended.again = again;
-        }
         for (service, known) in &mut self.services {
             let unlisted = known.round < self.round;
             if unlisted && let Some(why) = suspicion(&end.areas, service) {
@@ -480,7 +513,7 @@ impl Reader {
             }
             if !Bug::NoRelist.is_planted()
                 && self.lacking.contains_key(service)
-                && let Some(purpose) = known.want_read(Purpose::ConfirmRemoval)
+                && let Some(purpose) = known.want_read(Purpose::ConfirmRemoval, now)
             {
                 ended.read.push((service.clone(), purpose));
             }
@@ -524,6 +557,8 @@ impl Reader {
 pub(super) struct EndedList {
     /// The list's number.
     pub(super) round: u64,
+    /// When it began.
+    pub(super) since: Moment,
     /// Services whose absence has to be confirmed.
     pub(super) read: Vec<(ServiceKey, Purpose)>,
     /// Services that are known to be gone and were not seen again.

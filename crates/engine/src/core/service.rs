@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use syncline_model::guard::HoldId;
-use syncline_model::plan::{Change, Flips, Missing};
+use syncline_model::plan::{Change, Flips, Missing, Removal};
 use syncline_model::{Instance, InstanceKey, Moment, ServiceKey, ServiceSet};
 
 use super::copies::{Former, looks_alike};
@@ -167,6 +167,23 @@ impl LinkService {
             .flatten()
             .flat_map(|set| set.get(&shown.key))
             .find(same)
+    }
+
+    /// Whether a native was seen in the place of our copy, which goes for it: what
+    /// stands there alone, and looks different, is the native.
+    pub(super) fn yields(&self, key: &InstanceKey) -> bool {
+        let goes = |change: &Change| {
+            matches!(
+                change,
+                Change::Remove {
+                    instance,
+                    because: Removal::Shadowed(_),
+                } if instance.key == *key
+            )
+        };
+        let writing = self.writing.as_ref();
+        self.shadowed.contains(key)
+            || writing.is_some_and(|writing| writing.changes.iter().any(goes))
     }
 
     pub(super) fn problems(&self, service: &ServiceKey) -> Vec<Problem> {

@@ -21,11 +21,11 @@ impl Core {
         }
         for endpoint in self.readers.keys().cloned().collect::<Vec<_>>() {
             self.listen_anew(now, &endpoint);
-            self.want_list(&endpoint);
+            self.want_list(now, &endpoint);
         }
         for (endpoint, service) in self.losing() {
             if let Some(reader) = self.readers.get_mut(&endpoint)
-                && reader.want_confirmation(&service)
+                && reader.want_confirmation(&service, now)
             {
                 self.start_read(&endpoint, service, Purpose::ConfirmRemoval);
             }

@@ -67,7 +67,9 @@ impl Core {
         let moved = |key: &_| self.has_moved(now, link, state, key);
         let count = u32::try_from(removals.len()).unwrap_or(u32::MAX);
         let went = |key: &_| state.leaving.contains(key);
-        LetThrough::of(&Offer::of_changes(count, removals, moved, went))
+        let offer = Offer::of_changes(count, removals, moved, went);
+        let lost = removals.iter().filter(|change| change.loses_use());
+        LetThrough::of(&offer, lost.map(|change| change.key().clone()).collect())
     }
 
     /// Removals that had their turn did not go after all.

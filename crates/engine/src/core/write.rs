@@ -90,6 +90,7 @@ impl Core {
                     writing.again = true;
                 }
             });
+            self.overlook(now, name, service);
             return true;
         }
         if self.awaits_first_word(name) {
@@ -99,6 +100,7 @@ impl Core {
         if let Some(moment) = state.not_before.filter(|moment| *moment > now) {
             self.timers
                 .set(Timer::Plan(name.clone(), service.clone()), moment);
+            self.overlook(now, name, service);
             return true;
         }
         self.waits_for_its_turn(now, name, service)
@@ -176,7 +178,7 @@ impl Core {
             return false;
         }
         if !reader.get(service).is_some_and(Known::is_being_read) {
-            let looked = reader.hint(service);
+            let looked = reader.hint(service, now);
             self.looked(now, &endpoint, service, looked);
         }
         true
@@ -251,6 +253,7 @@ impl Core {
         decision: Decision,
     ) {
         self.note_verdict(now, name, service, &decision);
+        let asks = !decision.rechecks.is_empty();
         for ((endpoint, service), at) in decision.rechecks {
             self.timers.set(Timer::Read(endpoint, service), at.max(now));
         }
@@ -281,7 +284,7 @@ impl Core {
         state.left_out = decision.left_out;
         state.not_before = None;
         // Whatever was begun ends with a view that tells all.
-        state.due &= !decision.whole;
+        state.due = !decision.whole && (state.due || asks);
         state.keeps_marks |= decision.keeps_marks;
         let lives = state.live || Bug::NothingTakenUp.is_planted();
         if !plan.changes.is_empty() || !lives {
@@ -321,7 +324,7 @@ impl Core {
         };
         state.on_disk.clear();
         let changes: Arc<[Change]> = changes.into();
-        let going = going(&state.held, &accepted);
+        let going = going(state, &accepted);
         let writing = Writing {
             effect,
             accepted: Arc::clone(&accepted),
@@ -497,7 +500,7 @@ impl Core {
         self.tell_readers(&target, service, &writing.changes);
         self.follow_what_matters(name, service);
         if taken_up {
-            self.taken_up();
+            self.taken_up(now);
         }
         if let Some(link) = self.links.get_mut(name) {
             link.drop_if_idle(service);

@@ -2,7 +2,7 @@
 //! or were never written.
 
 use crate::core_natives::assert_silent;
-use crate::core_world::{Answer, LinkSetup, World, link, seconds, world};
+use crate::core_world::{Answer, Fate, Kind, LinkSetup, World, link, seconds, world};
 
 /// Three registries that lose marks, with links between all of them.
 fn stripped_mesh() -> World {
@@ -106,4 +106,47 @@ fn a_copy_yields_also_while_its_link_waits_and_its_source_is_lost() {
     world.trigger();
     world.register("b", "orders", "10.0.0.1:80 zone=b");
     assert_eq!(world.shown("b", "orders"), ["10.0.0.1:80 zone=b"]);
+}
+
+/// An answer may be as old as the question. A list that began before our write, and
+/// ends long after it, still shows what we gave before; where the registry loses
+/// marks that looks like a native.
+#[test]
+fn a_list_that_takes_long_does_not_make_our_former_content_a_native() {
+    let mut world = world([link("a", "b")]);
+    world.registry("b").strips_marks = true;
+    world.register("a", "orders", "10.0.0.1:80");
+    world.start();
+    world.pass(seconds(60));
+    world.registry("b").silent = true;
+    world.withhold(Kind::List);
+    world.trigger();
+    world.register("a", "orders", "10.0.0.1:80 weight 2");
+    world.pass(seconds(10));
+    world.let_go(Kind::List);
+    world.register("a", "orders", "10.0.0.2:80");
+    assert_eq!(
+        world.copies("a-b", "orders"),
+        ["10.0.0.1:80 weight 2", "10.0.0.2:80"]
+    );
+    assert_eq!(world.status("a-b").shadowed, 0);
+    assert_silent(&mut world);
+}
+
+/// Where nothing is marked, what stands alone in the place of our copy is our copy,
+/// changed by somebody; unless a native was seen beside it before, and ours went.
+#[test]
+fn a_native_that_is_left_alone_stays_a_native() {
+    let mut world = world([link("b", "a").unmarked(), link("a", "b")]);
+    world.register("b", "orders", "10.0.0.1:80");
+    world.start();
+    world.pass(seconds(60));
+    world.registry("a").writes = Fate::Unheard;
+    world.register("a", "orders", "10.0.0.1:80 zone=a");
+    world.deregister("b", "orders", "10.0.0.1:80");
+    world.pass(seconds(30));
+    assert_eq!(world.shown("a", "orders"), ["10.0.0.1:80 zone=a"]);
+    assert_eq!(world.shown("b", "orders"), ["10.0.0.1:80 zone=a"]);
+    let taken = |line: &String| line.starts_with("a-b orders: remove");
+    assert!(!world.written().iter().any(taken), "it came and stayed");
 }

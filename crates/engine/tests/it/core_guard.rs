@@ -425,3 +425,21 @@ fn what_comes_back_to_one_service_has_not_moved_from_another() {
     assert_eq!(world.shown("b", "x").len(), 2);
     assert_eq!(world.shown("b", "y").len(), 2);
 }
+
+/// What was let through is what was left of the service then; a write that failed
+/// does not let more through when it is tried again.
+#[test]
+fn a_loss_that_was_made_up_for_is_judged_anew_when_that_goes_too() {
+    let mut world = in_step(1, 1);
+    world.disk_fails(true);
+    world.deregister("a", "s0", "10.0.0.0:80");
+    world.register("a", "s0", "10.0.0.9:80");
+    world.pass(seconds(2));
+    world.deregister("a", "s0", "10.0.0.9:80");
+    world.disk_fails(false);
+    world.pass(seconds(10));
+    assert_eq!(at_target(&world, 1), 2, "the old one, and the new one");
+    assert_eq!(world.status("a-b").state, LinkState::Held);
+    world.pass(seconds(60));
+    assert_eq!(at_target(&world, 1), 0);
+}

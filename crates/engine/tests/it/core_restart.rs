@@ -150,6 +150,8 @@ fn a_kill_between_write_and_confirmation_is_no_harm() {
     world.lose(Kind::Write);
     world.crash();
     world.start();
+    // What the first list lacks is read before it goes.
+    world.pass(seconds(1));
     assert_eq!(world.shown("b", "orders"), ["10.0.0.1:80"]);
     assert_eq!(world.shown("b", "stock"), ["10.0.0.3:80", "10.0.0.4:80"]);
 }
@@ -306,4 +308,27 @@ fn a_removal_that_died_on_its_way_counts_once_with_the_guard() {
     assert_eq!(standing.sum::<usize>(), 30 * 4 - 19);
     world.deregister("a", &name(20), "10.0.0.4:80");
     assert!(!world.status("a-b").holds.is_empty(), "the twentieth waits");
+}
+
+/// Writes may fail one after another: all that any of them was to change may stand
+/// at the target, and none of it is a native.
+#[test]
+fn what_failed_writes_left_behind_is_known_after_a_death() {
+    let mut world = world([link("a", "b").held_by(Hold::Persistent)]);
+    world.registry("b").strips_marks = true;
+    world.register("a", "orders", "10.0.0.1:80");
+    world.start();
+    world.pass(seconds(60));
+    world.registry("b").writes = Fate::Refused;
+    world.register("a", "orders", "10.0.0.1:80 weight 2");
+    world.pass(seconds(30));
+    world.register("a", "orders", "10.0.0.1:80 weight 3");
+    world.pass(seconds(30));
+    world.crash();
+    world.start();
+    world.pass(seconds(5));
+    assert_eq!(world.status("a-b").shadowed, 0);
+    world.registry("b").writes = Fate::Lands;
+    world.pass(seconds(120));
+    assert_eq!(world.shown("b", "orders"), ["10.0.0.1:80 weight 3"]);
 }

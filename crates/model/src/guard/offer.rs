@@ -29,7 +29,8 @@ impl Offer {
     /// `moved` tells whether the source now shows that address, given in the
     /// target's terms, under a service that did not show it before. One that
     /// always did proves nothing: Dubbo registers every interface of a process
-    /// at one address. A copy that yields to a native is no loss.
+    /// at one address. A copy that yields to a native is no loss, and does not
+    /// count any more: what is left of ours has to hold out alone.
     ///
     /// `went` tells what was let go of before a death and may not have gone: it
     /// counted then.
@@ -57,6 +58,10 @@ impl Offer {
             lost: LostDigest::NONE,
         };
         for change in changes {
+            if yields(change) {
+                offer.has = offer.has.saturating_sub(1);
+                offer.given = offer.given.saturating_sub(1);
+            }
             let counts = removes(change) || !Bug::OnlyRemovalsCount.is_planted();
             if change.loses_use() && counts {
                 offer.given = offer.given.saturating_sub(1);
@@ -73,6 +78,13 @@ impl Offer {
         }
         offer
     }
+}
+
+fn yields(change: &Change) -> bool {
+    matches!(
+        change,
+        Change::Remove { instance, because: Removal::Shadowed(_) } if instance.in_use()
+    )
 }
 
 fn removes(change: &Change) -> bool {
@@ -229,11 +241,13 @@ mod tests {
         let native = instance(1);
         let natives =
             Natives::from([((native.key.host.clone(), native.key.port), Standing::Beside)]);
-        let offer = offer(vec![native.clone()], vec![native], natives, &[]);
-        assert_eq!(
-            (offer.has, offer.given, offer.lost),
-            (1, 1, LostDigest::NONE)
-        );
+        let yields = |held, desired| offer(held, desired, natives.clone(), &[]);
+        let one = yields(vec![native.clone()], vec![native.clone()]);
+        assert_eq!((one.has, one.given, one.lost), (0, 0, LostDigest::NONE));
+        // The other one is all that is left of ours.
+        let other = yields(vec![native, instance(2)], vec![]);
+        assert_eq!((other.has, other.given), (1, 0));
+        assert_eq!(other.lost, LostDigest::NONE.with(&instance(2).key));
     }
 
     #[test]

@@ -179,12 +179,26 @@ impl Record {
         let gains = &mut self.gains;
         if let Some(pending) = &mut self.pending {
             gains.expire(look.now, settings.link_share.within);
+            if offer.given == 0 && pending.given > 0 {
+                // Views that showed a part of the service did not show it empty.
+                pending.begin_again();
+            }
             pending.given = offer.given;
             pending.moved = offer.moved;
             pending.lost = offer.lost;
             let gained = u32::try_from(gains.sum()).unwrap_or(u32::MAX);
             pending.net = pending.loss().saturating_sub(gained);
             pending.see(look);
+        }
+    }
+
+    /// A look showed more in use than the loss that waits would leave: the views of
+    /// that loss do not follow one another.
+    pub(super) fn shows_more(&mut self, offer: &Offer) {
+        if let Some(pending) = &mut self.pending
+            && offer.given > pending.given
+        {
+            pending.begin_again();
         }
     }
 
@@ -302,13 +316,18 @@ impl Pending {
             .saturating_sub(self.moved)
     }
 
+    /// The views that showed the loss so far count no more.
+    fn begin_again(&mut self) {
+        self.views = 0;
+        self.first_view = None;
+    }
+
     /// Counts the view, if it is a complete one that was not counted yet.
     fn see(&mut self, look: &Look) {
         let loss = self.loss_in_window();
         if loss > self.worst {
             self.worst = loss;
-            self.views = 0;
-            self.first_view = None;
+            self.begin_again();
         }
         let Some(seen) = look.seen else { return };
         if self.last_view.is_none_or(|last| seen > last) {

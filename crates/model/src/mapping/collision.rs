@@ -12,8 +12,8 @@ pub enum OnCollision {
     /// They stand behind one gateway: the one has the weights of all that are
     /// in use, and is in use as long as any of them is.
     Add,
-    /// Unless all are equal, something is wrong: the first stands and the
-    /// others are reported.
+    /// Unless all are equal, something is wrong: the first that is in use stands,
+    /// or the first of all, and the others are reported.
     Report,
 }
 
@@ -42,9 +42,11 @@ pub fn merge(
         match on_collision {
             OnCollision::Add => merged.extend(sum(group)),
             OnCollision::Report => {
-                let mut group = group.into_iter();
-                let Some(kept) = group.next() else { continue };
-                let left_out: Vec<Instance> = group.filter(|other| *other != kept).collect();
+                // Consumers of the source use one of them, and so may ours.
+                let in_use = group.iter().position(Instance::in_use);
+                let kept = group[in_use.unwrap_or_default()].clone();
+                let others = group.into_iter().filter(|other| *other != kept);
+                let left_out: Vec<Instance> = others.collect();
                 if !left_out.is_empty() {
                     let kept = kept.clone();
                     collisions.push(Collision { kept, left_out });
@@ -152,6 +154,17 @@ mod tests {
                 left_out
             }]
         );
+    }
+
+    #[test]
+    fn of_unequal_ones_one_that_is_in_use_stands() {
+        let mut sick = instance("a", "x", 1.0);
+        sick.healthy = Seen::Known(false);
+        let used = instance("a", "x", 2.0);
+        let given = vec![sick.clone(), used.clone()];
+        let (merged, collisions) = merge(given, FULL, OnCollision::Report);
+        assert_eq!(merged, [used]);
+        assert_eq!(collisions[0].left_out, [sick]);
     }
 
     #[test]

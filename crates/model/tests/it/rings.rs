@@ -13,7 +13,7 @@ use syncline_model::desire::{HealthPolicy, Marking, Rules, unmarked};
 use syncline_model::mapping::{Mapping, Rules as MappingRules};
 use syncline_model::ownership::MAX_HOPS;
 use syncline_model::plan::{
-    Inputs, Losses, Missing, Natives, RemovalPolicy, Standing, UnavailableAs, plan,
+    Flips, Inputs, Losses, Missing, Natives, RemovalPolicy, Standing, UnavailableAs, plan,
 };
 use syncline_model::{
     EndpointName, Identity, Instance, Moment, Port, Scope, ServiceKey, ServiceSet, Signer, Truth,
@@ -138,6 +138,8 @@ impl World {
             held,
             natives: &natives,
             missing: &Missing::new(),
+            flips: &Flips::new(),
+            dwell: Duration::ZERO,
             identity: IDENTITY,
             policy: RemovalPolicy::Delete {
                 grace: Duration::ZERO,

@@ -1,10 +1,11 @@
-//! What is known of one service of a registry, and whether it is being read.
+//! What is known of one service of a registry, and what is being done to know it
+//! better.
 
 use std::sync::Arc;
 
 use syncline_contract::{Purpose, Rejected};
 use syncline_model::merge::merge;
-use syncline_model::{InstanceKey, Moment, ServiceSet, Truth, View};
+use syncline_model::{Instance, InstanceKey, Moment, ServiceSet, Truth, View};
 
 /// What is known of one service.
 #[derive(Debug)]
@@ -18,9 +19,16 @@ pub(in crate::core) struct Known {
     pub(in crate::core) rejected: Vec<Rejected>,
     /// When the last complete look was had.
     pub(in crate::core) seen_at: Option<Moment>,
-    /// Where something stands that the last look did not show, and that is not
-    /// proved gone.
-    pub(super) unshown: Vec<InstanceKey>,
+    /// When the newest complete read or list began: what it shows stood there then
+    /// or later, and may have gone since.
+    pub(super) looked_from: Option<Moment>,
+    /// Where it is a push that told otherwise since, which may be older than that.
+    pub(super) pushed: Vec<InstanceKey>,
+    /// What the newest look of all did not show, and that is not proved gone.
+    pub(in crate::core) unshown: Vec<Instance>,
+    /// Whether a complete read has told the same since anything else told anything
+    /// new.
+    pub(super) told_by_read: bool,
     /// Whether a complete read of it has ended since the start.
     pub(super) was_read: bool,
     /// Whether no push changed it since it was last read or listed, so that what
@@ -36,10 +44,13 @@ pub(in crate::core) struct Known {
     pub(super) failures: u32,
 }
 
+/// Whether it is being read.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum Reading {
     Idle,
     Running {
+        since: Moment,
+        /// Why it has to be read once more.
         again: Option<Purpose>,
         /// What a list or a push showed since it began.
         meanwhile: Option<Arc<ServiceSet>>,
@@ -49,13 +60,18 @@ pub(super) enum Reading {
 }
 
 impl Known {
-    pub(super) fn new(view: View, last: Arc<ServiceSet>) -> Self {
+    /// A service that nobody has looked at in this run, and what is remembered of
+    /// it.
+    pub(super) fn unseen(last: Arc<ServiceSet>) -> Self {
         Self {
-            view,
+            view: View::Failed("not read since the start".into()),
             last,
             rejected: Vec::new(),
             seen_at: None,
+            looked_from: None,
+            pushed: Vec::new(),
             unshown: Vec::new(),
+            told_by_read: false,
             was_read: false,
             confirmed: true,
             stale: false,
@@ -66,35 +82,91 @@ impl Known {
         }
     }
 
-    pub(super) fn unseen(last: Arc<ServiceSet>) -> Self {
-        Self::new(View::Failed("not read since the start".into()), last)
-    }
-
     /// What may be said of the service now; `None` while nothing was seen of it
     /// in this run. A look that failed leaves what was seen before, without the
     /// power to remove anything.
     pub(in crate::core) fn shown(&self) -> Option<View> {
         match (&self.view, self.seen_at) {
             (View::Failed(_), None) => None,
-            (View::Failed(why), Some(_)) => Some(View::Partial(self.last.clone(), why.clone())),
+            (View::Failed(why), Some(_)) => {
+                Some(View::Partial(self.newest(&self.last), why.clone()))
+            }
             // What was proved gone before may be what comes back next.
             (View::Complete(_, set), _) if !self.confirmed => Some(View::Partial(
-                set.clone(),
+                self.newest(set),
                 "it changed since it was last read".into(),
             )),
             (View::Complete(_, set), _) if self.stale => Some(View::Partial(
-                set.clone(),
+                self.newest(set),
                 "it was last read before a standstill".into(),
             )),
-            (view, _) => Some(view.clone()),
+            (view, _) => Some(view.map(|set| self.newest(set))),
         }
     }
 
-    /// When somebody last looked at what stands at a place. What the last look
-    /// did not show may be as old as the run.
+    /// From which moment on what stands at a place was seen there: an answer may
+    /// be as old as the question. What only a push told, or the last look did not
+    /// show, may be as old as the run.
     pub(in crate::core) fn looked_at(&self, key: &InstanceKey) -> Moment {
-        let shown = self.seen_at.filter(|_| !self.unshown.contains(key));
+        let unshown = || self.unshown.iter().any(|instance| instance.key == *key);
+        let is_old = self.pushed.contains(key) || unshown();
+        let shown = self.looked_from.filter(|_| !is_old);
         shown.unwrap_or(Moment::ORIGIN)
+    }
+
+    /// What is known without what the newest look did not show at places where it
+    /// showed something else: of those two the one that was shown is newer.
+    pub(in crate::core) fn newest(&self, set: &Arc<ServiceSet>) -> Arc<ServiceSet> {
+        if self.unshown.is_empty() {
+            return Arc::clone(set);
+        }
+        let is_shown = |instance: &Instance| !self.unshown.contains(instance);
+        let shown = |key: &InstanceKey| set.get(key).iter().any(is_shown);
+        let stands = |instance: &&Instance| is_shown(instance) || !shown(&instance.key);
+        let newest: Vec<_> = set.instances().iter().filter(stands).cloned().collect();
+        match newest.len() == set.len() {
+            true => Arc::clone(set),
+            false => Arc::new(ServiceSet::new(newest)),
+        }
+    }
+
+    /// A list or a read that began at a moment showed all that is known.
+    pub(super) fn shown_from(&mut self, from: Moment) {
+        if self.looked_from.is_none_or(|before| before <= from) {
+            self.looked_from = Some(from);
+            self.pushed.clear();
+        }
+    }
+
+    /// A push told this, which was not known before.
+    pub(super) fn pushed(&mut self, before: &ServiceSet) {
+        for instance in self.last.instances() {
+            let is_known = before.get(&instance.key).contains(instance);
+            if !is_known && !self.pushed.contains(&instance.key) {
+                self.pushed.push(instance.key.clone());
+            }
+        }
+    }
+
+    /// A read that began at a moment showed this, and what came meanwhile made that
+    /// of it.
+    pub(super) fn read_from(&mut self, from: Moment, read: &ServiceSet, known: &ServiceSet) {
+        // A list that began later told more of what it showed.
+        let later = self.looked_from.filter(|before| *before > from);
+        let is_told = |instance: &&Instance| match later {
+            Some(_) => {
+                !self.pushed.contains(&instance.key)
+                    && self.last.get(&instance.key).contains(instance)
+            }
+            None => {
+                let mut read = read.get(&instance.key).iter();
+                read.any(|read| !read.content_differs(instance))
+            }
+        };
+        let untold = known.instances().iter().filter(|i| !is_told(i));
+        self.pushed = untold.map(|instance| instance.key.clone()).collect();
+        self.looked_from = later.or(Some(from));
+        self.unshown.clear();
     }
 
     /// Whether a read of it is under way.
@@ -119,6 +191,11 @@ impl Known {
     /// either has not come back into use.
     pub(in crate::core) fn shows_all(&self) -> bool {
         self.view.complete().is_some() && self.unshown.is_empty() && !self.stale
+    }
+
+    /// Whether a list or a push told of it last, and no read has told the same.
+    pub(in crate::core) fn is_untold(&self) -> bool {
+        !self.told_by_read && self.view.complete().is_some()
     }
 
     /// Whether it is known to be gone, and nobody is looking whether it came
@@ -162,10 +239,11 @@ impl Known {
         }
     }
 
-    pub(super) fn want_read(&mut self, purpose: Purpose) -> Option<Purpose> {
+    pub(super) fn want_read(&mut self, purpose: Purpose, now: Moment) -> Option<Purpose> {
         match &mut self.reading {
             Reading::Idle => {
                 self.reading = Reading::Running {
+                    since: now,
                     again: None,
                     meanwhile: None,
                     stale: false,

@@ -252,3 +252,33 @@ fn a_true_decommission_gets_through() {
     assert_eq!(link.target(0), 0);
     link.ends_clean();
 }
+
+#[test]
+fn views_that_showed_a_part_of_a_service_do_not_show_it_empty() {
+    let mut link = Link::of(10, 3);
+    link.show(0, [0]).hold(0);
+    link.seconds(15).hold(0);
+    // The last one moves to another service, so that no more is lost than before.
+    link.seconds(10).show(0, []);
+    let moved = |link: &mut Link| link.judge_with(0, link.look(), 1);
+    assert_ne!(moved(&mut link), Verdict::Pass);
+    for _ in 0..2 {
+        link.seconds(14);
+        assert_ne!(moved(&mut link), Verdict::Pass, "28 seconds of it");
+    }
+    link.seconds(2);
+    assert_eq!(moved(&mut link), Verdict::Pass);
+}
+
+#[test]
+fn a_view_that_nobody_judged_breaks_the_row_all_the_same() {
+    let mut link = Link::of(10, 3);
+    link.show(0, []).hold(0);
+    link.seconds(20).hold(0);
+    link.seconds(5).show(0, [2]);
+    let shown = link.offer(&service(0), 0);
+    link.guard.overlook(&service(0), &shown);
+    link.seconds(5).show(0, []).hold(0);
+    link.seconds(15).hold(0);
+    link.seconds(15).passes(0);
+}
