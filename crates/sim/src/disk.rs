@@ -36,13 +36,14 @@ pub(crate) struct Record {
 pub(crate) struct Disk {
     synced: Image,
     unsynced: Vec<(Moment, Persist)>,
-    pub(crate) fails: bool,
+    /// Since when it has taken nothing that the process would not put again.
+    fails_since: Option<Moment>,
 }
 
 impl Disk {
     /// Takes what is to be stored; whether it could.
     pub(crate) fn put(&mut self, persist: Persist, now: Moment) -> bool {
-        if self.fails {
+        if self.fails() {
             return false;
         }
         let waited_for = persist.awaited().is_some();
@@ -53,6 +54,28 @@ impl Disk {
             self.synced.take(persist, at);
         }
         true
+    }
+
+    /// It takes nothing from now on.
+    pub(crate) fn fail(&mut self, now: Moment) {
+        self.fails_since.get_or_insert(now);
+    }
+
+    /// It takes everything again.
+    pub(crate) fn heal(&mut self) {
+        self.fails_since = None;
+    }
+
+    pub(crate) fn fails(&self) -> bool {
+        self.fails_since.is_some()
+    }
+
+    /// Since when what a process that dies now was told is not on disk, if any of
+    /// it is not.
+    pub(crate) fn lacks_since(&self, forgets: bool, now: Moment) -> Option<Moment> {
+        let unsynced = self.unsynced.iter().map(|(at, _)| *at);
+        let lost = unsynced.filter(|at| forgets && now.since(*at) < SYNC_WITHIN);
+        lost.chain(self.fails_since).min()
     }
 
     /// What a process that dies now leaves behind.

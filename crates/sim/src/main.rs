@@ -49,6 +49,9 @@ struct Arguments {
     #[cfg(feature = "planted-bugs")]
     #[arg(long)]
     bug: Option<String>,
+    /// After so many seeds that go wrong the rest is left
+    #[arg(long, default_value_t = 20)]
+    failures: usize,
     /// How many threads [default: one per core]
     #[arg(long)]
     threads: Option<usize>,
@@ -138,7 +141,9 @@ fn many(arguments: &Arguments) -> bool {
     let bar = bar(arguments.seeds);
     let threads = arguments.threads.unwrap_or_else(cores);
     let seeds = arguments.from..arguments.from + arguments.seeds;
-    let report = campaign::run(seeds, arguments.steps, threads, 20, || bar.inc(1));
+    let report = campaign::run(seeds, arguments.steps, threads, arguments.failures, || {
+        bar.inc(1)
+    });
     bar.finish_and_clear();
     tell(&report, begun.elapsed(), threads);
     for failure in report.failures.iter().take(STORIES) {
@@ -161,6 +166,12 @@ fn tell(report: &Report, took: Duration, threads: usize) {
         tally.removals,
         report.failures.len()
     );
+    if let Some((p99, longest)) = tally.rested_within() {
+        let bound = syncline_sim::world::CONVERGES_WITHIN;
+        println!(
+            "at rest after healing: p99 {p99:.1?}, longest {longest:.1?}; allowed are {bound:?}"
+        );
+    }
     for failure in &report.failures {
         println!("seed {}: {}", failure.seed, failure.violation);
     }

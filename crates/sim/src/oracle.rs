@@ -10,10 +10,12 @@
 //! | O6 | at rest, nothing is written |
 //! | O7 | every write has its lines in the journal, before and after |
 //! | O8 | the same seed gives the same trace |
+//! | P4 | so long after all has healed, everything is as it should be |
 
 pub(crate) mod audit;
 pub(crate) mod guard;
 pub(crate) mod naive;
+pub(crate) mod order;
 pub(crate) mod proof;
 pub(crate) mod writes;
 
@@ -36,6 +38,8 @@ pub enum Oracle {
     Crash,
     /// The differential.
     Differential,
+    /// Convergence within its bound after healing.
+    Liveness,
     /// Silence at rest.
     Silence,
     /// The journal's bijection.
@@ -53,6 +57,7 @@ impl Oracle {
             Self::Order => "O3 order",
             Self::Crash => "O4 crash",
             Self::Differential => "O5 differential",
+            Self::Liveness => "P4 liveness",
             Self::Silence => "O6 silence",
             Self::Journal => "O7 journal",
             Self::Determinism => "O8 determinism",

@@ -37,6 +37,13 @@ impl Shown {
         }
     }
 
+    /// Who of it is in use.
+    pub(crate) fn in_use(&self) -> Sight {
+        let is_used = |key: &InstanceKey| self.set.get(key).iter().any(Instance::in_use);
+        let used = self.sight.iter().filter(|(key, _)| is_used(key));
+        used.cloned().collect()
+    }
+
     /// The same without some of the instances.
     fn keeping(&self, keeps: impl FnMut(&&Instance) -> bool) -> Self {
         let kept = self.set.instances().iter().filter(keeps).cloned();

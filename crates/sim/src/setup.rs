@@ -141,6 +141,16 @@ impl Setup {
         }
     }
 
+    /// Whether any registry may claim that it is empty.
+    pub fn lies(&self) -> bool {
+        self.faults.contains(&Fault::Amnesia)
+    }
+
+    /// Whether what is shown may be what was there before.
+    pub fn shows_the_past(&self) -> bool {
+        self.old_pushes || self.faults.contains(&Fault::ListStale)
+    }
+
     /// The place of an endpoint.
     pub fn endpoint(&self, name: &EndpointName) -> usize {
         let mut endpoints = self.endpoints.iter();

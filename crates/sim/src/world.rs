@@ -25,6 +25,7 @@ use crate::fault::Fault;
 use crate::oracle::audit::Audit;
 use crate::oracle::guard::{Emptiness, Losses};
 use crate::oracle::naive;
+use crate::oracle::order::Order;
 use crate::oracle::proof::Proofs;
 use crate::oracle::writes::Writes;
 use crate::oracle::{Oracle, Violation};
@@ -32,6 +33,8 @@ use crate::registry::{Registry, Sight};
 use crate::setup::Setup;
 use crate::tally::Tally;
 use crate::workload::BEGINNING;
+
+pub use rest::CONVERGES_WITHIN;
 
 /// How a run ended.
 #[derive(Clone, Debug)]
@@ -119,20 +122,38 @@ struct Watch {
     writes: Writes,
     emptiness: Emptiness,
     losses: Losses,
-    /// When an operator last let losses of a link through.
-    approved: BTreeMap<usize, Moment>,
-    /// What each link gave, so that it can be put there again.
+    order: Order,
+    /// What is watched besides where registries lie.
+    lies: Option<Lies>,
+    /// When an operator last let losses of a service through.
+    approved: BTreeMap<(usize, ServiceKey), Moment>,
+    /// What each link was last to give, whether or not it arrived.
+    given: BTreeMap<(usize, ServiceKey), Arc<ServiceSet>>,
+    /// What arrived of each link, so that it can be put there again.
     accepted: BTreeMap<(usize, ServiceKey), Arc<ServiceSet>>,
-    /// Registries whose lists showed what was there before.
-    stale: BTreeSet<usize>,
     /// Whether the store ever took nothing.
     disk_failed: bool,
-    /// Registries that told everybody that they are empty.
-    lied: BTreeSet<usize>,
+    /// Whether a process ever died of which the disk did not take or keep all.
+    disk_lacks: bool,
+    /// Copies of which this process cannot know, since nothing on disk told it.
+    unknown: BTreeSet<(usize, ServiceKey, InstanceKey)>,
+    /// Until when registries told everybody that they are empty.
+    lied: BTreeMap<usize, Moment>,
     /// Where a target lost a part of what a link gave it.
     lost: BTreeSet<(usize, ServiceKey)>,
-    /// Since when writes have been counted, at rest.
+    /// How many writes there were to what is not broken for good.
     applied: u64,
+    /// When something was last written or shown otherwise.
+    stirred: Moment,
+}
+
+/// What was proved where registries claim that they are empty.
+#[derive(Default)]
+struct Lies {
+    /// As `proofs`, of what answers told and not of what was true.
+    told: Proofs,
+    /// As `proofs`, of what is in use alone.
+    used: Proofs,
 }
 
 /// A file at the end of a link: nothing is rendered before the list is whole.
@@ -162,9 +183,8 @@ enum Item {
         endpoint: usize,
         service: ServiceKey,
         sight: Sight,
-        /// Where it is of a list, what was there in truth, and what of it makes
-        /// sense.
-        truth: Option<(Sight, Sight)>,
+        /// Where it is of a list, what was there in truth and makes sense.
+        truth: Option<Sight>,
     },
     /// A push is about to leave its registry.
     Push {
@@ -181,13 +201,17 @@ enum Item {
         service: ServiceKey,
         view: View,
         rejected: Vec<Rejected>,
+        /// What was there in truth, and of that what was in use.
         sight: Sight,
+        in_use: Sight,
     },
     /// A write arrives at its target.
     Lands {
         link: usize,
         write: Write,
         fate: Fate,
+        /// Whether it is of a process of which the disk did not keep all.
+        forgotten: bool,
     },
     /// A write ends.
     Applied {
@@ -247,7 +271,10 @@ impl<'a> World<'a> {
                 store: chance("store"),
                 process: chance("process"),
             },
-            watch: Watch::default(),
+            watch: Watch {
+                lies: setup.lies().then(Lies::default),
+                ..Watch::default()
+            },
             violation: None,
             tally: Tally {
                 seeds: 1,

@@ -1,5 +1,6 @@
-//! The guard's rules, counted a second time and more mildly: what trips here
-//! is far beyond what the guard may let through.
+//! The guard's rules, counted a second time: by what was to be given, write by
+//! write, where the guard goes by what it was offered. What trips here the guard
+//! may not let through.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -7,7 +8,7 @@ use std::time::Duration;
 use syncline_contract::Write;
 use syncline_model::guard::Settings;
 use syncline_model::plan::{Change, Removal};
-use syncline_model::{InstanceKey, LinkName, Moment, ServiceKey};
+use syncline_model::{Identity, Instance, InstanceKey, LinkName, Moment, ServiceKey, ServiceSet};
 
 /// How long what happened is remembered.
 const MEMORY: Duration = Duration::from_secs(900);
@@ -68,25 +69,42 @@ pub(crate) struct Use {
 }
 
 impl Use {
-    /// Counts it from what the write says, and from what moved to another
-    /// service, which nobody loses.
-    pub(crate) fn of(write: &Write, moved: impl Fn(&InstanceKey) -> bool) -> Self {
-        let gains = |change: &&Change| match change {
-            Change::Add(added) => added.in_use(),
-            Change::Update { from, to } => !from.in_use() && to.in_use(),
-            Change::MarkUnavailable { .. } | Change::Remove { .. } => false,
+    /// Counts what a write gives against what was to be given before it, whether or
+    /// not that arrived: who tries again loses nothing anew. What moved to another
+    /// service nobody loses, and what yields to a native is not ours any more.
+    pub(crate) fn of(
+        write: &Write,
+        before: &ServiceSet,
+        identity: Identity,
+        moved: impl Fn(&InstanceKey) -> bool,
+    ) -> Self {
+        let (now, changes) = (&write.accepted, &write.changes);
+        let uses = |set: &ServiceSet, key: &InstanceKey| {
+            let mut at = set.matching(key, identity);
+            at.any(Instance::in_use)
         };
-        let yields = |change: &&Change| matches!(change, Change::Remove { instance, because: Removal::Shadowed(_) } if instance.in_use());
-        let keys = |change: &Change| change.key().clone();
-        let changes = || write.changes.iter();
-        let lost = changes().filter(|change| change.loses_use());
-        let (moved, lost): (Vec<_>, Vec<_>) = lost.map(keys).partition(moved);
-        let yielded = moved.len() + changes().filter(yields).count();
-        let gained: Vec<_> = changes().filter(gains).map(keys).collect();
-        let after = write.accepted.in_use();
+        let yields = |key: &InstanceKey| {
+            changes.iter().any(|change| {
+                matches!(change, Change::Remove { instance, because: Removal::Shadowed(_) } if instance.key.same(key, identity))
+            })
+        };
+        let keys = |set: &ServiceSet| {
+            let used = set.instances().iter().filter(|i| i.in_use());
+            used.map(|i| i.key.clone()).collect::<Vec<_>>()
+        };
+        let mut ours = keys(before);
+        ours.retain(|key| !yields(key));
+        let gone = ours.iter().filter(|key| !uses(now, key));
+        let has_moved = |key: &InstanceKey| {
+            let stays = now.matching(key, identity).next().is_some();
+            !stays && moved(key)
+        };
+        let lost = gone.filter(|key| !has_moved(key)).cloned().collect();
+        let mut gained = keys(now);
+        gained.retain(|key| !uses(before, key));
         Self {
-            before: (after + lost.len() + yielded).saturating_sub(gained.len()),
-            after,
+            before: ours.len(),
+            after: now.in_use(),
             lost,
             gained,
         }
@@ -178,8 +196,16 @@ impl Losses {
         })
     }
 
-    /// An operator answers for what was lost, or the run began anew.
+    /// An operator answers for what was lost.
     pub(crate) fn forget(&mut self, link: &LinkName) {
         self.by_link.remove(link);
+    }
+
+    /// The process died, and what it counted since then was not on disk. What it
+    /// gained counts on: who does not know of it holds rather too much.
+    pub(crate) fn forget_losses_since(&mut self, since: Moment) {
+        for window in self.by_link.values_mut() {
+            window.lost.retain(|_, at| *at < since);
+        }
     }
 }

@@ -12,7 +12,7 @@ use syncline_model::{Host, Instance, InstanceKey, Port, Seen, ServiceKey, Servic
 
 use crate::deed::Content;
 use crate::registry::Registry;
-use crate::setup::Setup;
+use crate::setup::{LinkSetup, Setup};
 
 type Address = (Host, Port);
 
@@ -54,7 +54,7 @@ fn differs(
         let allowed = expected.get(&address);
         let right = allowed.is_some_and(|e| e.contents.iter().any(|i| same(i, instance)));
         there.insert(address);
-        if !right && !may_linger(setup, place, &instance.key, allowed) {
+        if !right && !may_linger(setup, registries, (place, service), instance) {
             let content = Content(instance);
             let should = match allowed {
                 Some(expected) => told(&expected.contents),
@@ -129,22 +129,65 @@ impl Ways<'_> {
     }
 }
 
-/// Whether what should not be there may be there all the same.
-fn may_linger(setup: &Setup, place: usize, key: &InstanceKey, expected: Option<&Expected>) -> bool {
+/// Whether what should not be there may be there all the same: a link gave it, and
+/// keeps what went away, or cannot tell what went away behind a broken registry.
+fn may_linger(
+    setup: &Setup,
+    registries: &[Registry],
+    (place, service): (usize, &ServiceKey),
+    shown: &Instance,
+) -> bool {
     let keeps = |removal| match removal {
         RemovalPolicy::Keep => true,
         RemovalPolicy::MarkUnavailable { expire_after, .. } => expire_after.is_none(),
         RemovalPolicy::Delete { .. } => false,
     };
-    let kept = setup
-        .links
-        .iter()
-        .any(|l| l.to == place && keeps(l.removal));
-    // What came through a broken registry before it broke cannot be told gone.
-    let broken = setup.endpoints.iter().any(|endpoint| endpoint.stays_broken);
-    // An instance that moved to another cluster left the one that it was in.
-    let wanted = expected.is_some_and(|e| e.contents.iter().any(|i| i.key == *key));
-    (kept && !wanted) || (broken && expected.is_none_or(|e| e.optional))
+    let mut links = setup.links.iter().enumerate();
+    links.any(|(by, link)| {
+        let mut copies = registries[place].copies(service, by);
+        let gave = link.to == place && copies.any(|copied| same(&copied.instance, shown));
+        let went = || !carries(setup, registries, link, (service, &shown.key));
+        gave && (is_fed_by_broken(setup, link.from) || (keeps(link.removal) && went()))
+    })
+}
+
+/// Whether a link has to carry something that stands at a key.
+fn carries(
+    setup: &Setup,
+    registries: &[Registry],
+    link: &LinkSetup,
+    (service, key): (&ServiceKey, &InstanceKey),
+) -> bool {
+    let origins = registries.iter().enumerate();
+    let mut natives = origins.flat_map(|(origin, registry)| {
+        let natives = registry.natives(service);
+        natives.map(move |native| (origin, native))
+    });
+    natives.any(|(origin, native)| {
+        let ways = Ways {
+            setup,
+            registries,
+            service,
+            native,
+        };
+        let visited = 1 << origin | 1 << link.to;
+        let stops = origin == link.to || registries[link.to].is_native_at(service, key);
+        native.key == *key && !stops && ways.lead(origin, link.from, visited).is_some()
+    })
+}
+
+/// Whether anything comes to a registry from one that stays broken.
+fn is_fed_by_broken(setup: &Setup, place: usize) -> bool {
+    let mut fed = 1_u8 << place;
+    for _ in &setup.endpoints {
+        for link in &setup.links {
+            if fed & 1 << link.to != 0 {
+                fed |= 1 << link.from;
+            }
+        }
+    }
+    let mut endpoints = setup.endpoints.iter().enumerate();
+    endpoints.any(|(place, endpoint)| endpoint.stays_broken && fed & 1 << place != 0)
 }
 
 /// Whether any registry cannot make sense of what stands there: then nobody

@@ -1,10 +1,10 @@
 //! Whether a removal was proved: what the core was told, apart from the core.
 //!
 //! Nothing may go before its source has been listed since the start. A copy may
-//! go when a complete read that began after the last look which
-//! showed the instance was answered at a moment at which it was truly not
-//! there. What an answer leaves out though it is there proves nothing, however
-//! complete it says it is.
+//! go when a complete read that began after the last look which showed the
+//! instance was answered at a moment at which it was truly not there. A list is no
+//! such proof, and what an answer leaves out though it is there is not disproved,
+//! however complete it says it is.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -31,8 +31,6 @@ struct Proof {
     present: Seen,
     /// What was shown since a read began that has not ended.
     reading: Option<Seen>,
-    /// What was shown since the list began that has not told of it.
-    listing: Seen,
     /// Whether a complete read has ended.
     read: bool,
 }
@@ -42,25 +40,9 @@ impl Proofs {
         self.place(endpoint, service).reading = Some(Seen::new());
     }
 
-    pub(crate) fn list_begins(&mut self, endpoint: usize) {
-        let places = self.places.iter_mut();
-        for (_, proof) in places.filter(|((of, _), _)| *of == endpoint) {
-            proof.listing.clear();
-        }
-    }
-
-    /// A list told of a service; these were there when it was answered, and of
-    /// these it could make sense.
-    pub(crate) fn listed(
-        &mut self,
-        endpoint: usize,
-        service: &ServiceKey,
-        (there, sensible): &(Sight, Sight),
-    ) {
+    /// A list told of a service; of these it could make sense when it was answered.
+    pub(crate) fn listed(&mut self, endpoint: usize, service: &ServiceKey, sensible: &Sight) {
         let proof = self.place(endpoint, service);
-        let listing = std::mem::take(&mut proof.listing);
-        let stands = |at: &(InstanceKey, u8)| listing.contains(at) || there.contains(at);
-        proof.present.retain(stands);
         proof.present.extend(sensible.iter().cloned());
     }
 
@@ -70,26 +52,26 @@ impl Proofs {
         if let Some(reading) = &mut proof.reading {
             reading.extend(sight.iter().cloned());
         }
-        proof.listing.extend(sight.iter().cloned());
         proof.present.extend(sight.iter().cloned());
     }
 
-    /// A read ended; these were there when it was answered.
+    /// A read ended; these were there when it was answered, and these it showed.
     pub(crate) fn read_ends(
         &mut self,
         endpoint: usize,
         service: &ServiceKey,
-        sight: &Sight,
+        (there, shown): (&Sight, &Sight),
         complete: bool,
     ) {
         let proof = self.place(endpoint, service);
         let meanwhile = proof.reading.take().unwrap_or_default();
         if complete {
-            proof.present = meanwhile;
+            // What an answer leaves out though it is there is not disproved.
+            let stands = |at: &(InstanceKey, u8)| meanwhile.contains(at) || there.contains(at);
+            proof.present.retain(stands);
             proof.read = true;
         }
-        proof.listing.extend(sight.iter().cloned());
-        proof.present.extend(sight.iter().cloned());
+        proof.present.extend(shown.iter().cloned());
     }
 
     /// A list ended; these were there when it was answered.

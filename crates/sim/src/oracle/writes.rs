@@ -1,6 +1,5 @@
 //! What is watched at every write: that it is ours to write, that the ledger
-//! knows first, that nobody writes too often or while the link is paused, and
-//! that nothing goes back to what was said before.
+//! knows first, and that nobody writes too often or while the link is paused.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -9,7 +8,7 @@ use std::time::Duration;
 use syncline_contract::Write;
 use syncline_engine::core::Persist;
 use syncline_model::plan::Change;
-use syncline_model::{Instance, InstanceKey, LinkName, Moment, ServiceKey, ServiceSet};
+use syncline_model::{InstanceKey, LinkName, Moment, ServiceKey, ServiceSet};
 
 type Place = (LinkName, ServiceKey);
 
@@ -27,8 +26,6 @@ pub(crate) struct Writes {
     /// What the ledger was last told to remember of what is about to be written.
     intended: BTreeMap<Place, Arc<ServiceSet>>,
     recent: BTreeMap<Place, VecDeque<Moment>>,
-    /// The highest revision that was applied.
-    revisions: BTreeMap<(Place, InstanceKey), u64>,
 }
 
 impl Writes {
@@ -99,34 +96,5 @@ impl Writes {
             let many = recent.len();
             format!("{link} writes {service} {many} times within {WITHIN:?}")
         })
-    }
-
-    /// The process died, and what is on disk is older than what was written.
-    pub(crate) fn forget_order(&mut self) {
-        self.revisions.clear();
-    }
-
-    /// A write of what stands natively at the link's source landed; what is
-    /// wrong with it.
-    pub(crate) fn lands(
-        &mut self,
-        link: &LinkName,
-        service: &ServiceKey,
-        instance: &Instance,
-    ) -> Option<String> {
-        let revision = instance.metadata.get("rev")?.parse().ok()?;
-        let place = (link.clone(), service.clone());
-        let before = self
-            .revisions
-            .entry((place, instance.key.clone()))
-            .or_insert(revision);
-        if revision < *before {
-            let (key, service) = (&instance.key, &service.name);
-            return Some(format!(
-                "{link} puts {key} of {service} back from revision {before} to {revision}"
-            ));
-        }
-        *before = revision;
-        None
     }
 }

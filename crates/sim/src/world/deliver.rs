@@ -1,16 +1,18 @@
 //! What comes of things, told to the core.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use syncline_contract::{Area, Coverage, ListEnd, Observation};
 use syncline_contract::{Hold, TargetReport, Unavailable, Write};
 use syncline_engine::core::{Event, WriteError};
-use syncline_model::{Moment, ServiceKey, ServiceSet, View};
+use syncline_model::{Instance, InstanceKey, Moment, ServiceKey, ServiceSet, View};
 
-use super::{Fate, Item, Queued, World};
+use super::{Fate, Item, Lies, Queued, World};
 use crate::deed::Content;
 use crate::fault::Fault;
 use crate::oracle::Oracle;
+use crate::registry::Sight;
 
 /// Calls that take longer have failed.
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -43,6 +45,12 @@ impl World<'_> {
                     self.watch.proofs.listed(endpoint, &service, &truth);
                 }
                 self.watch.proofs.look(endpoint, &service, &sight);
+                let view = view_of(&event);
+                self.note_lies(view, |lies, used| {
+                    lies.told.look(endpoint, &service, &sight);
+                    lies.used.look(endpoint, &service, &used(&sight));
+                });
+                self.note_told(endpoint, &service, view);
                 self.tell_look(&event);
                 self.step(event);
             }
@@ -66,6 +74,10 @@ impl World<'_> {
                 self.tell_seen(endpoint, || format!("the list ends, {how}"));
                 let proofs = &mut self.watch.proofs;
                 proofs.list_ends(endpoint, (answers, whole), &truth);
+                if let Some(lies) = &mut self.watch.lies {
+                    lies.told.list_ends(endpoint, (answers, whole), &[]);
+                    lies.used.list_ends(endpoint, (answers, whole), &[]);
+                }
                 let endpoint = self.setup.endpoints[endpoint].name.clone();
                 self.step(Event::ListEnded { endpoint, end });
             }
@@ -75,10 +87,26 @@ impl World<'_> {
                 view,
                 rejected,
                 sight,
+                in_use,
             } => {
                 let complete = view.complete().is_some();
                 let proofs = &mut self.watch.proofs;
-                proofs.read_ends(endpoint, &service, &sight, complete);
+                let shown: Sight = match view.seen() {
+                    Some(set) => sight
+                        .iter()
+                        .filter(|(key, _)| !set.get(key).is_empty())
+                        .cloned()
+                        .collect(),
+                    None => Arc::from([]),
+                };
+                proofs.read_ends(endpoint, &service, (&sight, &shown), complete);
+                self.note_lies(Some(&view), |lies, used| {
+                    let told = (&shown, &shown);
+                    lies.told.read_ends(endpoint, &service, told, complete);
+                    let used = (&in_use, &used(&shown));
+                    lies.used.read_ends(endpoint, &service, used, complete);
+                });
+                self.note_told(endpoint, &service, Some(&view));
                 self.tell_seen(endpoint, || {
                     format!("read of {}: {}", service.name, seen(&view))
                 });
@@ -90,7 +118,18 @@ impl World<'_> {
                     rejected,
                 });
             }
-            Item::Lands { link, write, fate } => self.arrives(link, &write, fate),
+            Item::Lands {
+                link,
+                write,
+                fate,
+                forgotten,
+            } => {
+                self.arrives(link, &write, fate);
+                if forgotten {
+                    let link = &self.setup.links[link].name;
+                    self.watch.order.forget(|of| of == link);
+                }
+            }
             Item::Applied {
                 link,
                 service,
@@ -123,6 +162,34 @@ impl World<'_> {
         }
     }
 
+    /// Notes a look where registries lie; it is told which of what is shown is shown
+    /// in use.
+    fn note_lies(
+        &mut self,
+        view: Option<&View>,
+        note: impl FnOnce(&mut Lies, &dyn Fn(&Sight) -> Sight),
+    ) {
+        let set = view.and_then(View::seen);
+        let is_used =
+            |key: &InstanceKey| set.is_some_and(|set| set.get(key).iter().any(Instance::in_use));
+        let used = |sight: &Sight| {
+            let used = sight.iter().filter(|(key, _)| is_used(key));
+            used.cloned().collect()
+        };
+        if let Some(lies) = &mut self.watch.lies {
+            note(lies, &used);
+        }
+    }
+
+    /// What the core is shown, as far as it may be what was there before.
+    fn note_told(&mut self, endpoint: usize, service: &ServiceKey, view: Option<&View>) {
+        if self.setup.shows_the_past()
+            && let Some(seen) = view.and_then(View::seen)
+        {
+            self.watch.order.told(endpoint, service, seen, self.now);
+        }
+    }
+
     fn tell_seen(&mut self, endpoint: usize, what: impl FnOnce() -> String) {
         let setup = self.setup;
         self.tell(|| format!("        {}: {}", setup.endpoints[endpoint].name, what()));
@@ -150,11 +217,13 @@ impl World<'_> {
                 endpoint,
                 service,
                 sight,
+                in_use,
                 ..
             } if too_late => Item::ReadEnds {
                 endpoint,
                 service,
                 sight,
+                in_use,
                 view: View::Failed("no answer in time".into()),
                 rejected: Vec::new(),
             },
@@ -255,6 +324,7 @@ impl World<'_> {
             self.registries[registry].faults.remove(&fault);
             if fault == Fault::Amnesia {
                 self.note_emptiness_of_all(registry);
+                self.push_all(registry);
             }
             if fault == Fault::Down {
                 self.observe(registry, Observation::Up);
@@ -262,8 +332,15 @@ impl World<'_> {
         }
     }
 
+    /// A registry knows again what it has, and tells its subscribers.
+    pub(super) fn push_all(&mut self, registry: usize) {
+        for service in &self.setup.services {
+            self.push(registry, service);
+        }
+    }
+
     pub(super) fn store_reopens(&mut self) {
-        self.disk.fails = false;
+        self.disk.heal();
         if self.running {
             self.step(Event::StoreReopened);
         }
@@ -307,6 +384,18 @@ impl World<'_> {
             });
             self.changed(setup.to, &service);
         }
+    }
+}
+
+/// What a look shows.
+fn view_of(event: &Event) -> Option<&View> {
+    match event {
+        Event::Listed { listed, .. } => Some(&listed.view),
+        Event::Observed {
+            observation: Observation::Content { view, .. },
+            ..
+        } => Some(view),
+        _ => None,
     }
 }
 

@@ -4,15 +4,19 @@ use std::time::Duration;
 
 use syncline_contract::{Hold, Observation};
 use syncline_engine::core::{Core, Event};
-use syncline_model::{Moment, ServiceKey};
+use syncline_model::guard::HoldId;
+use syncline_model::{InstanceKey, LinkName, Moment, ServiceKey};
 
-use super::{File, Item, World};
+use super::{File, Item, Lies, World};
 use crate::deed::Deed;
+use crate::disk::Image;
 use crate::fault::Fault;
 use crate::oracle::proof::Proofs;
 
 /// Confirmed within this time, a registration is taken up again at once.
 const FRESH: Duration = Duration::from_secs(300);
+/// How long a registry that was restarted stays up at least.
+const LOADED_FOR: Duration = Duration::from_secs(60);
 /// How long beats keep a registration alive after the last one.
 const BEATS_LAST: Duration = Duration::from_secs(180);
 
@@ -77,8 +81,15 @@ impl World<'_> {
                 return self.freeze(until);
             }
             Fault::RecordsLost => self.lose_records(registry),
-            Fault::Amnesia => drop(self.watch.lied.insert(registry)),
-            Fault::ListStale => drop(self.watch.stale.insert(registry)),
+            Fault::Amnesia => {
+                // A server that was just restarted is not restarted again before the
+                // guard has looked: longer lies than its own time it cannot tell.
+                let before = self.watch.lied.get(&registry);
+                if before.is_some_and(|over| self.now < *over + LOADED_FOR) {
+                    return;
+                }
+                self.watch.lied.insert(registry, until);
+            }
             _ => {}
         }
         let faults = match fault.is_of_process() {
@@ -90,7 +101,7 @@ impl World<'_> {
         self.queue_at(until, Item::Heals { registry, fault });
         match fault {
             Fault::DiskFails => {
-                self.disk.fails = true;
+                self.disk.fail(self.now);
                 self.watch.disk_failed = true;
             }
             Fault::Amnesia => self.note_emptiness_of_all(registry),
@@ -149,11 +160,30 @@ impl World<'_> {
         let holds: Vec<_> = holds.take(take).collect();
         for (link, hold) in holds {
             if approve {
-                let place = self.setup.link(&link);
-                self.watch.approved.insert(place, self.now);
-                self.watch.losses.forget(&link);
+                self.note_approval(&link, hold);
             }
             self.step(Event::Decide { hold, approve });
+        }
+    }
+
+    /// What an operator lets through, and no more: losses of one service, or all
+    /// that wait while the whole link is frozen.
+    fn note_approval(&mut self, link: &LinkName, hold: HoldId) {
+        let status = self.core.status(self.now);
+        let of_link = status.links.into_iter().filter(|of| of.link == *link);
+        let mut holds = of_link.flat_map(|of| of.holds);
+        let held = holds.find(|held| held.hold.id == hold);
+        let Some(held) = held else { return };
+        let services = match held.hold.service {
+            Some(service) => vec![service],
+            None => {
+                self.watch.losses.forget(link);
+                self.setup.services.clone()
+            }
+        };
+        let place = self.setup.link(link);
+        for service in services {
+            self.watch.approved.insert((place, service), self.now);
         }
     }
 
@@ -180,6 +210,7 @@ impl World<'_> {
     /// A registry does not show of a service what it showed before: links that
     /// read it are counted anew, and subscribers are told.
     pub(super) fn changed(&mut self, registry: usize, service: &ServiceKey) {
+        self.watch.stirred = self.now;
         self.note_emptiness(registry, service);
         self.push(registry, service);
     }
@@ -237,10 +268,16 @@ impl World<'_> {
         self.pushed.clear();
         self.files.clear();
         self.watch.proofs = Proofs::default();
+        self.watch.lies = setup.lies().then(Lies::default);
         self.watch.audit = Default::default();
         let forgets = self.process_faults.contains_key(&Fault::DiskForgets);
-        if forgets || self.watch.disk_failed {
-            self.watch.writes.forget_order();
+        let lacks = forgets || self.watch.disk_failed;
+        if lacks {
+            self.watch.order.forget(|_| true);
+        }
+        if let Some(since) = self.disk.lacks_since(forgets, self.now) {
+            self.watch.losses.forget_losses_since(since);
+            self.watch.disk_lacks = true;
         }
         self.disk.crash(forgets, self.now);
         // What was on its way to a target arrives or not.
@@ -249,8 +286,12 @@ impl World<'_> {
             Item::Lands { .. } => chance.percent(50),
             _ => queued.process.is_none(),
         });
+        for queued in self.queue.values_mut().filter(|_| lacks) {
+            if let Item::Lands { forgotten, .. } = &mut queued.item {
+                *forgotten = true;
+            }
+        }
         for (place, link) in setup.links.iter().enumerate() {
-            self.watch.losses.forget(&link.name);
             match link.hold {
                 Hold::Connection => {
                     let gone = self.registries[link.to].drop_copies(place, self.now);
@@ -272,6 +313,31 @@ impl World<'_> {
         }
     }
 
+    /// What stands at targets and was never put on disk, because the disk did not
+    /// take or keep it: nobody knows of it any more.
+    fn note_unknown(&mut self, image: &Image) {
+        self.watch.unknown.clear();
+        if !self.watch.disk_lacks {
+            return;
+        }
+        for (place, link) in self.setup.links.iter().enumerate() {
+            for service in &self.setup.services {
+                let record = image.ledger.get(&(link.name.clone(), service.clone()));
+                let is_known = |key: &InstanceKey| {
+                    record.is_some_and(|record| {
+                        let going = record.going.iter().any(|going| going.key == *key);
+                        going || !record.set.get(key).is_empty()
+                    })
+                };
+                let copies = self.registries[link.to].copies(service, place);
+                let keys = copies.map(|copied| copied.instance.key.clone());
+                let unknown = keys.filter(|key| !is_known(key));
+                let unknown = unknown.map(|key| (place, service.clone(), key));
+                self.watch.unknown.extend(unknown);
+            }
+        }
+    }
+
     /// Starts with what is on disk, as the shell does.
     pub(super) fn start(&mut self) {
         if self.running {
@@ -279,6 +345,7 @@ impl World<'_> {
         }
         self.tell(|| "the process starts".to_owned());
         let image = self.disk.crash(false, self.now).clone();
+        self.note_unknown(&image);
         for ((endpoint, service), set) in image.cache {
             self.step(Event::Remembered {
                 endpoint,

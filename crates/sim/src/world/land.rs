@@ -3,7 +3,7 @@
 use syncline_contract::{Hold, Write};
 use syncline_engine::core::WriteError;
 use syncline_model::plan::Change;
-use syncline_model::{EndpointName, Instance, InstanceKey, ServiceKey};
+use syncline_model::{EndpointName, Identity, Instance, InstanceKey, ServiceKey};
 
 use super::perform::{APPROVED_FOR, delay};
 use super::{Fate, Item, World};
@@ -17,9 +17,15 @@ enum Step {
 }
 
 impl Step {
-    fn make(self, copies: &mut Copies) {
+    /// Makes it at a registry that tells instances apart in that way: what it takes
+    /// for one, it has once.
+    fn make(self, copies: &mut Copies, identity: Identity) {
         match self {
-            Self::Put(copied) => drop(copies.insert(copied.instance.key.clone(), copied)),
+            Self::Put(copied) => {
+                let key = copied.instance.key.clone();
+                copies.retain(|other, _| !other.same(&key, identity));
+                copies.insert(key, copied);
+            }
             Self::Remove(key) => drop(copies.remove(&key)),
         }
     }
@@ -33,7 +39,9 @@ impl World<'_> {
         }
         let setup = &self.setup.links[link];
         let (service, to, now) = (&write.service, setup.to, self.now);
+        let identity = setup.identity;
         let before = self.registries[to].shown(service);
+        let known = self.knows_any(link, service);
         let mut least = before.set.in_use();
         let steps = self.steps_of(link, write);
         let lands = match fate {
@@ -44,14 +52,19 @@ impl World<'_> {
         let one_by_one = matches!(setup.hold, Hold::Beat | Hold::Persistent);
         if one_by_one || !whole {
             for step in steps.into_iter().take(lands) {
-                self.registries[to].write(service, link, now, |copies| step.make(copies));
+                self.registries[to].write(service, link, now, |copies| step.make(copies, identity));
                 least = least.min(self.registries[to].shown(service).set.in_use());
             }
         } else {
             self.registries[to].write(service, link, now, |copies| {
-                steps.into_iter().for_each(|step| step.make(copies));
+                let steps = steps.into_iter();
+                steps.for_each(|step| step.make(copies, identity));
                 copies.retain(|key, _| !write.accepted.get(key).is_empty());
             });
+        }
+        for given in write.accepted.instances() {
+            let place = (link, service.clone(), given.key.clone());
+            self.watch.unknown.remove(&place);
         }
         let place = (link, service.clone());
         // A connection puts back all of what it was given last.
@@ -63,7 +76,9 @@ impl World<'_> {
         }
         let after = self.registries[to].shown(service);
         least = least.min(after.set.in_use());
-        self.check_emptied(link, write, before.set.in_use(), least);
+        if known {
+            self.check_emptied(link, write, before.set.in_use(), least);
+        }
         if whole {
             self.watch.lost.remove(&place);
         }
@@ -117,8 +132,7 @@ impl World<'_> {
         let window = syncline_model::Moment::after_origin(window);
         let was_empty = self.watch.emptiness.since(link, service, window);
         let yielded = self.registries[setup.to].was_ever_native(service);
-        let approved = self.watch.approved.get(&link);
-        let approved = approved.is_some_and(|at| self.now.since(*at) < APPROVED_FOR);
+        let approved = self.is_approved(link, service);
         let offers = self.offered_in_use(link, service) > 0;
         let lost = self.watch.lost.contains(&(link, service.clone()));
         let excused = was_empty || yielded || approved || lost;
@@ -132,19 +146,13 @@ impl World<'_> {
     /// What is copied from where it is native never goes back in time.
     fn check_order(&mut self, link: usize, service: &ServiceKey) {
         let setup = &self.setup.links[link];
-        // Who is shown what was there before cannot know better.
-        if self.setup.old_pushes || self.watch.stale.contains(&setup.from) {
-            return;
-        }
         let source = &self.registries[setup.from];
         let copies = self.registries[setup.to].copies(service, link);
         let direct = copies.filter(|copied| source.registered(&copied.instance));
         let mut wrong = None;
         for copied in direct {
-            let lands = self
-                .watch
-                .writes
-                .lands(&setup.name, service, &copied.instance);
+            let by = (&setup.name, setup.from);
+            let lands = self.watch.order.lands(by, service, &copied.instance);
             wrong = wrong.or(lands);
         }
         if let Some(wrong) = wrong {

@@ -1,9 +1,10 @@
 //! What the core asks for, performed on the world with the faults of the moment.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
-use syncline_contract::Write;
+use syncline_contract::{Hold, Write};
 use syncline_engine::core::{Effect, Event, Happening, Persist};
 use syncline_model::plan::{Change, Removal};
 use syncline_model::{EndpointName, InstanceKey, LinkName, ServiceKey, ServiceSet};
@@ -12,6 +13,7 @@ use super::{Fate, Item, Key, World};
 use crate::fault::Fault;
 use crate::oracle::Oracle;
 use crate::oracle::guard::Use;
+use crate::oracle::proof::Proofs;
 
 /// How long an approval lets losses of its link through.
 pub(super) const APPROVED_FOR: Duration = Duration::from_secs(600);
@@ -72,7 +74,6 @@ impl World<'_> {
     fn list(&mut self, endpoint: &EndpointName) {
         let place = self.setup.endpoint(endpoint);
         self.count(0, Some(place), place as u64);
-        self.watch.proofs.list_begins(place);
         let slow = self.registries[place].has(Fault::Slow);
         let chance = &mut self.chances.lists;
         let list = self.registries[place].list(self.now, chance);
@@ -87,7 +88,7 @@ impl World<'_> {
             let Some(at) = waits.next() else { break };
             let (endpoint, service) = (endpoint.clone(), listed.service.clone());
             let registry = &self.registries[place];
-            let truth = Some((registry.shown(&service).sight, registry.sense(&service)));
+            let truth = Some(registry.sense(&service));
             let event = Event::Listed { endpoint, listed };
             let look = Item::Look {
                 event,
@@ -130,13 +131,19 @@ impl World<'_> {
         let place = self.setup.endpoint(endpoint);
         self.count(1, Some(place), place as u64);
         self.watch.proofs.read_begins(place, &service);
+        if let Some(lies) = &mut self.watch.lies {
+            lies.told.read_begins(place, &service);
+            lies.used.read_begins(place, &service);
+        }
         let slow = self.registries[place].has(Fault::Slow);
         let chance = &mut self.chances.reads;
         let wait = delay(chance, slow);
         let (view, sight, rejected) = self.registries[place].read(&service, chance);
+        let in_use = self.registries[place].shown(&service).in_use();
         let ends = Item::ReadEnds {
             endpoint: place,
             service,
+            in_use,
             view,
             rejected,
             sight,
@@ -186,7 +193,7 @@ impl World<'_> {
         };
         self.count(3, None, place);
         let awaited = persist.awaited();
-        if !self.disk.fails {
+        if !self.disk.fails() {
             self.watch.writes.stored(&persist);
         }
         let stored = self.disk.put(persist, self.now);
@@ -239,6 +246,7 @@ impl World<'_> {
         self.count(4, Some(to), write.accepted.fingerprint());
         if !self.setup.endpoints[to].stays_broken {
             self.watch.applied += 1;
+            self.watch.stirred = self.now;
         }
         self.tally.writes += u64::from(!write.changes.is_empty());
         self.tell(|| {
@@ -261,7 +269,13 @@ impl World<'_> {
             Fate::Lands
         };
         let wait = delay(&mut self.chances.writes, registry.has(Fault::WriteSlow));
-        self.queue_in(wait, Item::Lands { link, write, fate });
+        let lands = Item::Lands {
+            link,
+            write,
+            fate,
+            forgotten: false,
+        };
+        self.queue_in(wait, lands);
     }
 
     fn check(&mut self, link: usize, write: &Write) {
@@ -281,9 +295,13 @@ impl World<'_> {
     fn check_removals(&mut self, link: usize, write: &Write) {
         let setup = &self.setup.links[link];
         let service = &write.service;
+        let whole = matches!(setup.hold, Hold::Connection | Hold::Written);
+        // What is written one by one leaves alone what it does not name.
         let mut going: Vec<InstanceKey> = self.registries[setup.to]
             .copies(service, link)
+            .filter(|_| whole)
             .map(|copied| copied.instance.key.clone())
+            .filter(|key| !self.is_unknown(link, service, key))
             .collect();
         for change in write.changes.iter() {
             if let Change::Remove { instance, because } = change {
@@ -296,24 +314,13 @@ impl World<'_> {
                 }
             }
         }
-        // The guard is there for what consumers use: nobody misses the rest
-        // while a registry claims that it is empty.
-        if self.watch.lied.contains(&setup.from) {
-            let copies = || self.registries[setup.to].copies(service, link);
-            let used =
-                |key: &InstanceKey| copies().any(|c| c.instance.key == *key && c.instance.in_use());
-            going.retain(used);
-        }
         let stays = |key: &InstanceKey| {
             let mut at = write.accepted.matching(key, setup.identity);
             at.next().is_some()
         };
         going.retain(|key| !stays(key));
         for change in write.changes.iter() {
-            let lied = self.watch.lied.contains(&setup.from);
-            if let Change::MarkUnavailable { from, .. } = change
-                && (from.in_use() || !lied)
-            {
+            if let Change::MarkUnavailable { from, .. } = change {
                 going.push(from.key.clone());
             }
             if let Change::Remove { instance, because } = change
@@ -329,17 +336,36 @@ impl World<'_> {
         }
     }
 
+    /// Whether nothing tells this process of a copy, because the disk lost it.
+    fn is_unknown(&self, link: usize, service: &ServiceKey, key: &InstanceKey) -> bool {
+        let place = (link, service.clone(), key.clone());
+        self.watch.unknown.contains(&place)
+    }
+
+    /// Whether the process knows of any of what a link has of a service.
+    pub(super) fn knows_any(&self, link: usize, service: &ServiceKey) -> bool {
+        let mut copies = self.registries[self.setup.links[link].to].copies(service, link);
+        copies.any(|copied| !self.is_unknown(link, service, &copied.instance.key))
+    }
+
     fn check_gone(&mut self, (link, service, key): Key<'_>) {
         let setup = &self.setup.links[link];
-        let approved = self.watch.approved.get(&link);
-        if approved.is_some_and(|at| self.now.since(*at) < APPROVED_FOR) {
-            return;
-        }
         let place = (setup.from, service.clone());
         let not_carried = 1 << setup.from | 1 << setup.to;
-        let proofs = &self.watch.proofs;
-        if proofs.is_gone(&place, key, setup.identity, not_carried) {
+        let proves = |proofs: &Proofs| proofs.is_gone(&place, key, setup.identity, not_carried);
+        if proves(&self.watch.proofs) {
             return;
+        }
+        // A registry that claims to be empty proves as much to the core as one that
+        // is. Against that the guard stands, for what consumers use, until an
+        // operator decides.
+        let lies = self.watch.lies.as_ref();
+        if lies.is_some_and(|lies| proves(&lies.told)) {
+            let moved = || self.is_shown_elsewhere((link, service, key));
+            let unused = || lies.is_some_and(|lies| proves(&lies.used));
+            if self.is_approved(link, service) || unused() || moved() {
+                return;
+            }
         }
         let (name, service) = (&setup.name, &service.name);
         let what =
@@ -351,22 +377,32 @@ impl World<'_> {
         self.violates(oracle, what);
     }
 
+    /// Whether an operator lately let losses of a service through.
+    pub(super) fn is_approved(&self, link: usize, service: &ServiceKey) -> bool {
+        let approved = self.watch.approved.get(&(link, service.clone()));
+        approved.is_some_and(|at| self.now.since(*at) < APPROVED_FOR)
+    }
+
+    /// Whether an address was ever shown under another service of a link's source.
+    fn is_shown_elsewhere(&self, (link, service, key): Key<'_>) -> bool {
+        let source = &self.registries[self.setup.links[link].from];
+        let others = self.setup.services.iter().filter(|other| *other != service);
+        others.into_iter().any(|other| source.was_shown(other, key))
+    }
+
     /// What the guard would have to hold does not go through.
     fn check_guard(&mut self, link: usize, write: &Write) {
         let setup = &self.setup.links[link];
         let service = &write.service;
-        let approved = self.watch.approved.get(&link);
-        let approved = approved.is_some_and(|at| self.now.since(*at) < APPROVED_FOR);
+        let place = (link, service.clone());
+        let before = self.watch.given.insert(place, Arc::clone(&write.accepted));
+        let approved = self.is_approved(link, service);
         if !setup.is_guarded || approved || write.changes.is_empty() {
             return;
         }
-        let others = |of: &&ServiceKey| *of != service;
-        let others: Vec<_> = self.setup.services.iter().filter(others).collect();
-        let moved = |key: &InstanceKey| {
-            let source = &self.registries[setup.from];
-            others.iter().any(|other| source.was_shown(other, key))
-        };
-        let used = Use::of(write, moved);
+        let moved = |key: &InstanceKey| self.is_shown_elsewhere((link, service, key));
+        let before = before.unwrap_or_else(ServiceSet::empty);
+        let used = Use::of(write, &before, setup.identity, moved);
         let over = setup.guard.zero.over;
         let since = self.now.since_origin().saturating_sub(over);
         let since = syncline_model::Moment::after_origin(since);

@@ -10,12 +10,19 @@ use super::{Item, World};
 use crate::fault::Fault;
 use crate::oracle::{Oracle, naive};
 
-/// How often everything is looked at by a schedule.
+/// How long after all has healed everything has to be as it should (P4).
+pub const CONVERGES_WITHIN: Duration = Duration::from_secs(900);
+/// How often everything is looked at by a schedule until then: a link that follows
+/// no changes gets what came so far by one look.
+const SCHEDULE: Duration = Duration::from_secs(60);
+/// How soon an operator approves what waits for one.
+const OPERATOR: Duration = Duration::from_secs(20);
+/// How often everything is looked at afterwards, and how many times.
 const ROUND: Duration = Duration::from_secs(300);
-/// After so many rounds everything has to have converged.
-const MOST_ROUNDS: u32 = 12;
-/// How long nothing may be written at rest.
 const SILENT_ROUNDS: u32 = 10;
+/// What has not converged in time gets so many rounds more, to tell what is late
+/// from what never comes.
+const LATE_ROUNDS: u32 = 12;
 /// Whoever takes more steps than this in one round goes round in circles.
 const MOST_STEPS: u64 = 30_000;
 /// Longer than any run.
@@ -29,53 +36,73 @@ impl World<'_> {
         // Whoever dies now would have to write again what it held.
         self.run.crash_after = None;
         self.heal();
-        let mut rounds = 0;
-        loop {
-            let before = self.watch.applied;
-            self.round();
-            let held = self.holds();
-            self.decide(true, true);
-            rounds += 1;
-            if self.violation.is_some() {
-                return;
-            }
-            if self.watch.applied == before && !held && rounds > 2 {
-                break;
-            }
-            if rounds > MOST_ROUNDS {
-                let what = format!("it does not come to rest within {rounds} rounds");
-                return self.violates(Oracle::Silence, what);
-            }
+        self.converge();
+        if self.violation.is_some() {
+            return;
         }
-        self.check_model();
         let before = self.watch.applied;
         self.tell(|| "nothing may be written from now on".to_owned());
         for _ in 0..SILENT_ROUNDS {
-            self.round();
+            self.round(ROUND);
         }
         if self.watch.applied != before {
             let count = self.watch.applied - before;
             self.violates(Oracle::Silence, format!("{count} writes at rest"));
         }
-        self.check_model();
+        self.check_model(Oracle::Model);
     }
 
-    fn check_model(&mut self) {
-        if let Some(wrong) = naive::disagreement(self.setup, &self.registries) {
-            self.violates(Oracle::Model, wrong);
+    /// Lets everything become as it should be, in time.
+    fn converge(&mut self) {
+        let healed = self.now;
+        self.watch.stirred = healed;
+        while self.now.since(healed) < CONVERGES_WITHIN && self.violation.is_none() {
+            if self
+                .now
+                .since(healed)
+                .as_secs()
+                .is_multiple_of(SCHEDULE.as_secs())
+            {
+                self.look_at_all();
+            }
+            self.go_on_for(OPERATOR);
+            self.decide(true, true);
+        }
+        self.tally.rests.push(self.watch.stirred.since(healed));
+        if self.wrong().is_some() && self.violation.is_none() {
+            self.tell(|| "the time is over in which all has to be right".to_owned());
+            for _ in 0..LATE_ROUNDS {
+                self.round(ROUND);
+                self.decide(true, true);
+            }
+            self.check_model(Oracle::Model);
+            let what = format!("it is right only later than {CONVERGES_WITHIN:?} after healing");
+            self.violates(Oracle::Liveness, what);
         }
     }
 
-    fn holds(&self) -> bool {
-        let status = self.core.status(self.now);
-        let mut links = status.links.iter();
-        links.any(|link| !link.holds.is_empty())
+    fn check_model(&mut self, oracle: Oracle) {
+        if let Some(wrong) = self.wrong() {
+            self.violates(oracle, wrong);
+        }
+    }
+
+    fn wrong(&self) -> Option<String> {
+        naive::disagreement(self.setup, &self.registries)
     }
 
     /// Somebody asks for a look at everything, and then time goes by.
-    fn round(&mut self) {
+    fn round(&mut self, time: Duration) {
+        self.look_at_all();
+        self.go_on_for(time);
+    }
+
+    fn look_at_all(&mut self) {
         self.queue_in(Duration::ZERO, Item::Tell(Event::Trigger { link: None }));
-        let until = self.now + ROUND;
+    }
+
+    fn go_on_for(&mut self, time: Duration) {
+        let until = self.now + time;
         let steps = self.tally.steps;
         while self.violation.is_none() && self.go_on(until) {
             if self.tally.steps - steps > MOST_STEPS {
@@ -93,7 +120,11 @@ impl World<'_> {
         self.store_reopens();
         for (place, endpoint) in self.setup.endpoints.iter().enumerate() {
             let was_down = self.registries[place].has(Fault::Down);
+            let lied = self.registries[place].has(Fault::Amnesia);
             self.registries[place].faults.clear();
+            if lied {
+                self.push_all(place);
+            }
             self.note_emptiness_of_all(place);
             if endpoint.stays_broken {
                 let until = self.now + FOR_GOOD;
