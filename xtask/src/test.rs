@@ -4,6 +4,7 @@ mod binaries;
 mod outcome;
 mod report;
 mod setup;
+mod simulator;
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -91,6 +92,9 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<bool> {
         });
     }
     report.add(doc_tests(&rooms, &environment)?);
+    if rooms.iter().any(|room| room.name == rooms::SIM) {
+        report.add(simulator::run()?);
+    }
     Ok(report.print())
 }
 
