@@ -262,7 +262,7 @@ impl Reader {
             known.seen_at = Some(now);
             let changed = known.show(truth, merged.set);
             known.confirmed &= listed || !changed;
-            known.stale &= !is_new_list || merged.missing;
+            known.stale &= !is_new_list || merged.missing || known.is_being_read();
             known.told_by_read &= !changed && !merged.missing;
             match from {
                 Some(from) => known.shown_from(from),
