@@ -4,11 +4,11 @@
 //! Not a room and never shipped: the programs `xtask-bench` and `xtask-faults` share it. Without the feature `bench` it
 //! is empty, so that the other chores need no room to compile.
 //!
-//! * [`fleet`]: what is registered
-//! * [`bare`]: clients that register and subscribe
-//! * [`servers`], [`syncline`], [`process`]: what runs, and what it uses
-//! * [`compare`]: whether a copy is right
-//! * [`table`], [`report`]: what is told in the end
+//! * `fleet`: what is registered
+//! * `bare`: clients that register and subscribe
+//! * `servers`, `syncline`, `process`: what runs, and what it uses
+//! * `compare`: whether a copy is right
+//! * `table`, `report`: what is told in the end
 
 #![cfg(feature = "bench")]
 // Figures are what these programs are for.
