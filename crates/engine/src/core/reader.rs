@@ -217,7 +217,7 @@ impl Reader {
         known.failures = 0;
         if known.view.complete().is_some() && **seen == *known.last {
             known.seen_at = Some(now);
-            known.unshown.clear();
+            known.unshown = ServiceSet::new(Vec::new());
             // What is being read because of it is proved by that.
             known.stale &= !is_new_list || known.is_being_read();
             if let Some(from) = from {
@@ -252,7 +252,7 @@ impl Reader {
             (false, _) => None,
         };
         let before = Arc::clone(&known.last);
-        known.unshown = merged.unshown;
+        known.unshown = ServiceSet::new(merged.unshown);
         let changed = if merged.missing && known.seen_at.is_none() {
             // What only the store remembers is not shown to links before a
             // read has confirmed or denied it.

@@ -1,6 +1,7 @@
 //! What is known of one service of a registry, and what is being done to know it
 //! better.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use syncline_contract::{Purpose, Rejected};
@@ -23,9 +24,9 @@ pub(in crate::core) struct Known {
     /// or later, and may have gone since.
     pub(super) looked_from: Option<Moment>,
     /// Where it is a push that told otherwise since, which may be older than that.
-    pub(super) pushed: Vec<InstanceKey>,
+    pub(super) pushed: BTreeSet<InstanceKey>,
     /// What the newest look of all did not show, and that is not proved gone.
-    pub(in crate::core) unshown: Vec<Instance>,
+    pub(in crate::core) unshown: ServiceSet,
     /// Whether a complete read has told the same since anything else told anything
     /// new.
     pub(super) told_by_read: bool,
@@ -69,8 +70,8 @@ impl Known {
             rejected: Vec::new(),
             seen_at: None,
             looked_from: None,
-            pushed: Vec::new(),
-            unshown: Vec::new(),
+            pushed: BTreeSet::new(),
+            unshown: ServiceSet::new(Vec::new()),
             told_by_read: false,
             was_read: false,
             confirmed: true,
@@ -108,8 +109,7 @@ impl Known {
     /// be as old as the question. What only a push told, or the last look did not
     /// show, may be as old as the run.
     pub(in crate::core) fn looked_at(&self, key: &InstanceKey) -> Moment {
-        let unshown = || self.unshown.iter().any(|instance| instance.key == *key);
-        let is_old = self.pushed.contains(key) || unshown();
+        let is_old = self.pushed.contains(key) || !self.unshown.get(key).is_empty();
         let shown = self.looked_from.filter(|_| !is_old);
         shown.unwrap_or(Moment::ORIGIN)
     }
@@ -120,7 +120,8 @@ impl Known {
         if self.unshown.is_empty() {
             return Arc::clone(set);
         }
-        let is_shown = |instance: &Instance| !self.unshown.contains(instance);
+        let unshown = |key: &InstanceKey| self.unshown.get(key);
+        let is_shown = |instance: &Instance| !unshown(&instance.key).contains(instance);
         let shown = |key: &InstanceKey| set.get(key).iter().any(is_shown);
         let stands = |instance: &&Instance| is_shown(instance) || !shown(&instance.key);
         let newest: Vec<_> = set.instances().iter().filter(stands).cloned().collect();
@@ -142,8 +143,8 @@ impl Known {
     pub(super) fn pushed(&mut self, before: &ServiceSet) {
         for instance in self.last.instances() {
             let is_known = before.get(&instance.key).contains(instance);
-            if !is_known && !self.pushed.contains(&instance.key) {
-                self.pushed.push(instance.key.clone());
+            if !is_known {
+                self.pushed.insert(instance.key.clone());
             }
         }
     }
@@ -166,7 +167,7 @@ impl Known {
         let untold = known.instances().iter().filter(|i| !is_told(i));
         self.pushed = untold.map(|instance| instance.key.clone()).collect();
         self.looked_from = later.or(Some(from));
-        self.unshown.clear();
+        self.unshown = ServiceSet::new(Vec::new());
     }
 
     /// Whether a read of it is under way.
