@@ -17,7 +17,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::beats::{After, Beats, Job, Outcome, Task};
 use super::difference::difference;
-use super::http::{Way, write_api};
+use super::http::{Way, loses_the_first, write_api};
 use super::{closed, together};
 use crate::client::Cluster;
 use crate::convert::beaten;
@@ -60,6 +60,7 @@ impl Beaten {
                 in_flight: WRITES_IN_FLIGHT,
                 writes: Semaphore::new(ALL_WRITES_IN_FLIGHT),
                 registration: beaten,
+                first_alone: loses_the_first(server),
             },
             beats: Mutex::default(),
             changed: Notify::new(),
@@ -86,7 +87,11 @@ impl Beaten {
         let mut found = difference(write, &registered, way.identity);
         let mut failures = way.clashes(service, &found.clashes);
         let written = way
-            .register_all(service, std::mem::take(&mut found.writes))
+            .register_all(
+                service,
+                std::mem::take(&mut found.writes),
+                !registered.is_empty(),
+            )
             .await;
         failures.extend(written.failures);
         {

@@ -35,9 +35,20 @@ pub(super) struct Way {
     pub(super) writes: Semaphore,
     /// What is sent for an instance.
     pub(super) registration: fn(&ServiceKey, &Instance) -> wire::Instance,
+    /// Whether the first instance of a service is registered alone.
+    pub(super) first_alone: bool,
+}
+
+/// Whether servers lose instances that are registered together when their
+/// service is new: 1.3.0 makes the service twice then, and confirms what it
+/// writes to the one that it drops (measured: of 400 new services with four
+/// instances, 3 to 6 never showed one of them).
+pub(super) fn loses_the_first(server: &Negotiated) -> bool {
+    server.generation == Generation::V1
 }
 
 /// How the writes of several instances went.
+#[derive(Default)]
 pub(super) struct Written {
     pub(super) done: Vec<Instance>,
     pub(super) failed: Vec<InstanceKey>,
@@ -75,18 +86,37 @@ impl Way {
     }
 
     /// Registers several instances; one that is refused stops none of the others.
+    /// A service is `known` when an instance of it was registered before.
     pub(super) async fn register_all(
         &self,
         service: &ServiceKey,
         instances: Vec<Instance>,
+        known: bool,
     ) -> Written {
-        let calls = instances.into_iter().map(|instance| async move {
-            let outcome = self.register(service, &instance).await;
-            let failure = |error| self.register_failed(service, &instance, error);
-            let outcome = outcome.map_err(failure);
-            (instance, outcome)
-        });
-        collect(stream::iter(calls).buffer_unordered(self.in_flight)).await
+        let mut written = Written::default();
+        let mut left = instances.into_iter();
+        while self.first_alone
+            && !known
+            && written.done.is_empty()
+            && let Some(first) = left.next()
+        {
+            written.add(self.try_register(service, first).await);
+        }
+        let calls = left.map(|instance| self.try_register(service, instance));
+        let outcomes = stream::iter(calls).buffer_unordered(self.in_flight);
+        written.add_all(outcomes).await;
+        written
+    }
+
+    async fn try_register(
+        &self,
+        service: &ServiceKey,
+        instance: Instance,
+    ) -> (Instance, Result<(), Failure>) {
+        let outcome = self.register(service, &instance).await;
+        let failure = |error| self.register_failed(service, &instance, error);
+        let outcome = outcome.map_err(failure);
+        (instance, outcome)
     }
 
     /// Deregisters several instances.
@@ -102,7 +132,10 @@ impl Way {
             });
             (instance, outcome)
         });
-        collect(stream::iter(calls).buffer_unordered(self.in_flight)).await
+        let mut written = Written::default();
+        let outcomes = stream::iter(calls).buffer_unordered(self.in_flight);
+        written.add_all(outcomes).await;
+        written
     }
 
     fn register_failed(
@@ -145,21 +178,24 @@ impl Way {
     }
 }
 
-async fn collect(outcomes: impl stream::Stream<Item = (Instance, Result<(), Failure>)>) -> Written {
-    let mut written = Written {
-        done: Vec::new(),
-        failed: Vec::new(),
-        failures: Vec::new(),
-    };
-    let mut outcomes = std::pin::pin!(outcomes);
-    while let Some((instance, outcome)) = outcomes.next().await {
+impl Written {
+    fn add(&mut self, (instance, outcome): (Instance, Result<(), Failure>)) {
         match outcome {
-            Ok(()) => written.done.push(instance),
+            Ok(()) => self.done.push(instance),
             Err(failure) => {
-                written.failed.push(instance.key);
-                written.failures.push(failure);
+                self.failed.push(instance.key);
+                self.failures.push(failure);
             }
         }
     }
-    written
+
+    async fn add_all(
+        &mut self,
+        outcomes: impl stream::Stream<Item = (Instance, Result<(), Failure>)>,
+    ) {
+        let mut outcomes = std::pin::pin!(outcomes);
+        while let Some(outcome) = outcomes.next().await {
+            self.add(outcome);
+        }
+    }
 }

@@ -16,7 +16,7 @@ use tokio::sync::Semaphore;
 use tokio::time::sleep;
 
 use super::difference::difference;
-use super::http::{Way, write_api};
+use super::http::{Way, loses_the_first, write_api};
 use super::{closed, together};
 use crate::client::Cluster;
 use crate::convert::registration;
@@ -67,6 +67,7 @@ impl Persistent {
                 in_flight: WRITES_IN_FLIGHT,
                 writes: Semaphore::new(ALL_WRITES_IN_FLIGHT),
                 registration: persistent,
+                first_alone: loses_the_first(server),
             },
             sets_health: server.features.manual_health.worth_trying()
                 && server.generation == Generation::V1,
@@ -92,7 +93,7 @@ impl Persistent {
         // The servers still check what others left there.
         failures.extend(self.stop_checks(service, &write.taken_over).await);
         let written = way
-            .register_all(service, std::mem::take(&mut found.writes))
+            .register_all(service, std::mem::take(&mut found.writes), !held.is_empty())
             .await;
         failures.extend(written.failures);
         failures.extend(self.stop_checks(service, &written.done).await);

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures_util::{StreamExt, TryStreamExt, stream};
 use syncline_connector_nacos::config::HoldMode;
 use syncline_contract::{Class, Ending, Hold, Purpose, Source, Target};
 use syncline_model::{Identity, Instance, Metadata, Port, Seen, ServiceKey, Weight};
@@ -154,6 +155,37 @@ async fn describes(
         (hold, identity),
         "{report:?}"
     );
+    Ok(())
+}
+
+/// 1.3.0 loses instances that are registered together when their service is
+/// new; ours are not among them.
+#[tokio::test]
+async fn new_services_of_1_3_0_are_whole() -> anyhow::Result<()> {
+    const SERVICES: usize = 300;
+    const AT_ONCE: usize = 4;
+    if !require_real_servers() {
+        return Ok(());
+    }
+    let place = Place::new(RealNacos::shared(Version::V1_3_0).await?);
+    let (target, source) = (place.target(HoldMode::Persistent), place.source());
+    let all: Vec<Instance> = (1..=4).map(|n| instance(&format!("10.0.0.{n}"))).collect();
+    let of = |n: usize| place.service(0, "PAY", &format!("whole-{n}"));
+    let applied: Vec<_> = stream::iter(0..SERVICES)
+        .map(|n| target.apply(write(&of(n), all.clone())))
+        .buffer_unordered(AT_ONCE)
+        .try_collect()
+        .await?;
+    assert_eq!(applied.len(), SERVICES);
+    for n in 0..SERVICES {
+        let service = of(n);
+        // What was written last is shown a moment later.
+        eventually(PATIENCE, || async {
+            set(&source.read(&service, Purpose::Refresh).await).len() == all.len()
+        })
+        .await;
+    }
+    target.close(Ending::Remove).await;
     Ok(())
 }
 
