@@ -39,6 +39,7 @@
 
 mod answers;
 mod changes;
+mod configs;
 mod figures;
 mod grpc;
 mod http;
@@ -56,6 +57,7 @@ mod unasked;
 mod wire;
 
 pub use changes::Changes;
+pub use configs::ConfigUpstream;
 pub use figures::Figures;
 pub use link::LinkClient;
 pub use registry::{Origin, Registry};

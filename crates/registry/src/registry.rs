@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::answers::Answers;
 use crate::changes::{Changes, Listeners};
+use crate::configs::ConfigUpstream;
 use crate::figures::{Counters, Figures};
 use crate::grpc::Outboxes;
 use crate::intern::Interner;
@@ -38,6 +39,8 @@ pub(crate) struct Inner {
     pub(crate) interner: Arc<Interner>,
     pub(crate) answers: Answers,
     pub(crate) counters: Counters,
+    /// Where calls about configurations go.
+    pub(crate) configs: Option<ConfigUpstream>,
     link_generation: AtomicU64,
 }
 
@@ -62,8 +65,13 @@ impl Origin {
 }
 
 impl Registry {
-    /// An empty registry.
+    /// An empty registry, which refuses calls about configurations.
     pub fn new(settings: Settings) -> Self {
+        Self::with_configs(settings, None)
+    }
+
+    /// An empty registry that passes calls about configurations on.
+    pub fn with_configs(settings: Settings, configs: Option<ConfigUpstream>) -> Self {
         let interner = Arc::new(Interner::new());
         let inner = Arc::new(Inner {
             store: Mutex::new(Store::new(&settings, interner.clone())),
@@ -75,6 +83,7 @@ impl Registry {
             outboxes: RwLock::default(),
             interner,
             counters: Counters::default(),
+            configs,
             link_generation: AtomicU64::new(0),
         });
         Self { inner }

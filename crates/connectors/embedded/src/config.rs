@@ -19,6 +19,11 @@ pub struct EmbeddedConfig {
 
     /// How long changes of a service are collected before they are pushed.
     pub push_delay: Period,
+
+    /// The endpoint (of kind nacos) to which clients' calls about configurations
+    /// are passed on. They are refused where there is none.
+    #[schemars(with = "Option<String>")]
+    pub configs_from: Option<Box<str>>,
 }
 
 impl Default for EmbeddedConfig {
@@ -26,6 +31,7 @@ impl Default for EmbeddedConfig {
         Self {
             listen: Listen(SocketAddr::from(([127, 0, 0, 1], 8848))),
             push_delay: PushSettings::default().delay.into(),
+            configs_from: None,
         }
     }
 }

@@ -202,6 +202,23 @@ fn grpc_server(http: &HttpClient, address: &ServerAddress) -> Option<GrpcServer>
     Some(GrpcServer { host, port })
 }
 
+/// The two clients of a cluster without credentials, for calls of others that
+/// bring their own.
+///
+/// # Errors
+/// The configuration cannot be used: a file that cannot be read, say.
+pub fn anonymous(config: &NacosConfig) -> Result<(Arc<HttpClient>, GrpcOptions), http::SetupError> {
+    let config = NacosConfig {
+        username: None,
+        password: None,
+        access_key: None,
+        secret_key: None,
+        ..config.clone()
+    };
+    let Clients { http, grpc } = Clients::new(&config)?;
+    Ok((http, GrpcOptions::clone(&grpc)))
+}
+
 impl Clients {
     fn new(config: &NacosConfig) -> Result<Self, http::SetupError> {
         let tls = config.tls.as_ref().map(tls_options).unwrap_or_default();

@@ -66,6 +66,7 @@ mod source;
 pub mod target;
 mod texts;
 
+pub use client::anonymous;
 pub use config::NacosConfig;
 pub use source::NacosSource;
 pub use target::{NacosTarget, TargetOptions};

@@ -21,8 +21,8 @@ use crate::message::generated::bi_request_stream_client::BiRequestStreamClient;
 use crate::message::generated::request_client::RequestClient;
 use crate::message::payload::{Payload, encode_request};
 use crate::message::{
-    ConnectionSetupRequest, FuzzyChange, Headers, HealthCheckRequest, ServerCheckRequest,
-    ServiceInfo, ability,
+    ConfigChangeNotifyRequest, ConnectionSetupRequest, FuzzyChange, Headers, HealthCheckRequest,
+    ServerCheckRequest, ServiceInfo, ability,
 };
 
 /// How often to ask whether the server has taken note of the setup.
@@ -83,6 +83,9 @@ pub enum ConnectionEvent {
         /// What was wrong.
         reason: String,
     },
+    /// A configuration changed that was listened to by a call that was
+    /// [passed on](GrpcConnection::pass_on).
+    ConfigChanged(ConfigChangeNotifyRequest),
     /// The server asks to go elsewhere. It is still served.
     MoveAsked {
         /// Where to, as an address and an HTTP port, if the server minds.
@@ -99,6 +102,7 @@ pub(super) enum EventKey {
     Name(ServiceRef),
     NamesComplete(Arc<str>),
     Unreadable,
+    Config(ConfigChangeNotifyRequest),
     Move,
     End,
 }
@@ -283,7 +287,8 @@ impl Core {
     fn introduction(&self) -> Result<Payload, CallError> {
         let mut labels = self.options.labels.clone();
         labels.insert("source".to_owned(), "sdk".to_owned());
-        labels.insert("module".to_owned(), "naming".to_owned());
+        let module = labels.entry("module".to_owned());
+        module.or_insert_with(|| "naming".to_owned());
         let request = ConnectionSetupRequest {
             client_version: self.options.client_version.clone(),
             tenant: self.options.namespace.clone(),

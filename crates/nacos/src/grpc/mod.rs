@@ -15,6 +15,7 @@ mod connection;
 mod error;
 mod latest;
 mod options;
+mod pass_on;
 mod pushes;
 mod service;
 mod session;

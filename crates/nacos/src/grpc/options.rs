@@ -43,7 +43,8 @@ pub struct GrpcOptions {
     pub namespace: String,
     /// `name:version`, shown by the server's console.
     pub client_version: String,
-    /// Labels besides `source=sdk` and `module=naming`, such as `AppName`.
+    /// Labels besides `source=sdk`, such as `AppName`. `module` is `naming` where
+    /// it is not among them.
     pub labels: BTreeMap<String, String>,
     /// Where the headers of each request come from.
     pub headers: Arc<dyn HeaderSource>,

@@ -17,11 +17,11 @@ use super::{Lost, ServiceRef};
 use crate::message::generated::bi_request_stream_client::BiRequestStreamClient;
 use crate::message::payload::{self, Payload};
 use crate::message::{
-    ClientDetectionRequest, ClientDetectionResponse, ConnectResetRequest, ConnectResetResponse,
-    FuzzyChange, FuzzySync, Lenient, Message, NamingFuzzyWatchChangeNotifyRequest,
-    NamingFuzzyWatchChangeNotifyResponse, NamingFuzzyWatchSyncRequest,
-    NamingFuzzyWatchSyncResponse, NotifySubscriberRequest, NotifySubscriberResponse, Rejected,
-    SetupAckRequest,
+    ClientDetectionRequest, ClientDetectionResponse, ConfigChangeNotifyRequest,
+    ConfigChangeNotifyResponse, ConnectResetRequest, ConnectResetResponse, FuzzyChange, FuzzySync,
+    Lenient, Message, NamingFuzzyWatchChangeNotifyRequest, NamingFuzzyWatchChangeNotifyResponse,
+    NamingFuzzyWatchSyncRequest, NamingFuzzyWatchSyncResponse, NotifySubscriberRequest,
+    NotifySubscriberResponse, Rejected, SetupAckRequest,
 };
 
 /// How long an acknowledgement may wait for the server to read it.
@@ -94,6 +94,9 @@ impl Pushes {
             NamingFuzzyWatchChangeNotifyRequest::TYPE => {
                 let ack = NamingFuzzyWatchChangeNotifyResponse {};
                 core.answered(pushed, &ack, Core::name_changed)
+            }
+            ConfigChangeNotifyRequest::TYPE => {
+                core.answered(pushed, &ConfigChangeNotifyResponse {}, Core::config_changed)
             }
             SetupAckRequest::TYPE => {
                 self.set_up_acknowledged(pushed);

@@ -120,6 +120,10 @@ impl HttpClient {
         &self.servers
     }
 
+    pub(crate) fn transport(&self) -> &Transport {
+        &self.transport
+    }
+
     /// The host and port of a server's gRPC listener; `None` where the port is
     /// not configured and 1,000 above the HTTP port there is none.
     pub fn grpc_endpoint(&self, server: &ServerAddress) -> Option<(String, u16)> {

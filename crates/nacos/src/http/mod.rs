@@ -30,6 +30,7 @@ mod instances;
 mod names;
 mod namespaces;
 mod paging;
+mod pass_on;
 mod probe;
 mod raw;
 #[cfg(test)]
@@ -52,6 +53,7 @@ pub use error::{Call, Class, HttpError};
 pub use instances::{ConsumerApi, ConsumerList, RawList};
 pub use names::{Fingerprint, Listing, NamesAgain, NamesApi, NamespaceNames, Store};
 pub use namespaces::{Member, Namespaces};
+pub use pass_on::{Passed, PassedBack};
 pub use probe::GrpcPort;
 pub use raw::RawService;
 pub use secret::Secret;

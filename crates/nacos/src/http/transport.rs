@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use reqwest::header::{ACCEPT, HeaderMap, LOCATION, USER_AGENT};
-use reqwest::{Method, StatusCode};
+use reqwest::{Method, RequestBuilder, StatusCode};
 use rustls::{CertificateError, ClientConfig, RootCertStore};
 
 use super::address::ServerAddress;
 use super::error::{Call, HttpError};
+use super::pass_on::{Passed, PassedBack, end_to_end};
 use super::retry_after::retry_after;
 use super::tls::{SetupError, TlsOptions};
 
@@ -201,28 +202,66 @@ impl Transport {
         if !request.form.is_empty() {
             builder = builder.form(&request.form);
         }
-        let failed = |error| failure(&call, patience, error);
-        let mut response = builder.send().await.map_err(failed)?;
+        let answer = self.exchange(&call, patience, builder).await?;
+        let header = |name| {
+            let value = answer.headers.get(name)?;
+            value.to_str().ok().map(str::to_owned)
+        };
+        Ok(Answer {
+            status: answer.status,
+            location: header(LOCATION),
+            retry_after: retry_after(&answer.headers),
+            body: answer.body,
+            call,
+        })
+    }
+
+    /// Passes somebody else's call on.
+    pub(crate) async fn pass_on(
+        &self,
+        server: &ServerAddress,
+        passed: &Passed,
+    ) -> Result<PassedBack, HttpError> {
+        let call = Call {
+            attempted: "pass a call on".into(),
+            server: server.id().shared(),
+        };
+        let url = server.url(&passed.path_and_query);
+        let builder = self
+            .client
+            .request(passed.method.clone(), url)
+            .timeout(passed.patience)
+            .headers(end_to_end(passed.headers.clone()))
+            .body(passed.body.clone());
+        let answer = self.exchange(&call, passed.patience, builder).await?;
+        Ok(PassedBack {
+            headers: end_to_end(answer.headers),
+            ..answer
+        })
+    }
+
+    async fn exchange(
+        &self,
+        call: &Call,
+        patience: Duration,
+        request: RequestBuilder,
+    ) -> Result<PassedBack, HttpError> {
+        let failed = |error| failure(call, patience, error);
+        let mut response = request.send().await.map_err(failed)?;
         let mut body = BytesMut::new();
         while let Some(chunk) = response.chunk().await.map_err(failed)? {
             if body.len() + chunk.len() > self.options.body_limit {
                 return Err(HttpError::TooLarge {
-                    call,
+                    call: call.clone(),
                     limit: self.options.body_limit,
                 });
             }
             body.extend_from_slice(&chunk);
         }
-        let header = |name| {
-            let value = response.headers().get(name)?;
-            value.to_str().ok().map(str::to_owned)
-        };
-        Ok(Answer {
+        Ok(PassedBack {
             status: response.status(),
-            location: header(LOCATION),
-            retry_after: retry_after(response.headers()),
+            headers: std::mem::take(response.headers_mut()),
             body: body.freeze(),
-            call,
         })
     }
 }

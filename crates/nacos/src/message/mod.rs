@@ -12,6 +12,7 @@
 //! where a default would look like an answer: a service without `hosts`, a
 //! list without `serviceNames` and a response without `resultCode` are errors.
 
+pub mod configs;
 mod connection;
 mod error_code;
 mod fuzzy;
@@ -21,6 +22,7 @@ mod lenient;
 mod naming;
 pub mod payload;
 
+pub use configs::{ConfigChangeNotifyRequest, ConfigChangeNotifyResponse};
 pub use connection::{
     ClientDetectionRequest, ClientDetectionResponse, ConnectResetRequest, ConnectResetResponse,
     ConnectionSetupRequest, HealthCheckRequest, HealthCheckResponse, ServerCheckRequest,

@@ -206,6 +206,12 @@ pub fn encode_response<T: Message + Serialize>(
 /// Writes an `ErrorResponse` with result code 500, as servers up to 2.3 do.
 /// Clients understand it in answer to anything.
 pub fn encode_error(code: ErrorCode, message: &str) -> Payload {
+    encode_refusal(ERROR_RESPONSE, code, message)
+}
+
+/// Writes a response of some type that says no. The Java client tries another
+/// server after an `ErrorResponse`, and does not after this.
+pub fn encode_refusal(kind: &str, code: ErrorCode, message: &str) -> Payload {
     let object = serde_json::json!({
         "resultCode": 500,
         "errorCode": code.0,
@@ -213,7 +219,7 @@ pub fn encode_error(code: ErrorCode, message: &str) -> Payload {
         "success": false,
     });
     let json = object.to_string().into_bytes();
-    payload(ERROR_RESPONSE, Headers::default(), json)
+    payload(kind, Headers::default(), json)
 }
 
 /// Reads a request of a known type.

@@ -20,21 +20,24 @@ use std::time::Duration;
 
 use futures_util::Stream;
 use parking_lot::Mutex;
+use syncline_nacos::message::configs::answer_to;
 use syncline_nacos::message::generated::bi_request_stream_server::{
     BiRequestStream, BiRequestStreamServer,
 };
 use syncline_nacos::message::generated::request_server::{Request as Unary, RequestServer};
-use syncline_nacos::message::payload::Payload;
+use syncline_nacos::message::payload::{Payload, kind};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
 
+use crate::configs;
 use crate::registry::Registry;
 
 #[cfg(test)]
 pub(crate) use in_process::InProcess;
 pub(crate) use outbox::Outboxes;
-use transport::{Transport, TransportIo};
+pub(crate) use transport::Transport;
+use transport::TransportIo;
 
 /// How often connections are looked at for silence and missing
 /// acknowledgements.
@@ -62,7 +65,15 @@ struct Service {
 impl Unary for Service {
     async fn request(&self, request: Request<Payload>) -> Result<Response<Payload>, Status> {
         let transport = transport_of(&request)?;
-        let answer = requests::answer(&self.registry, &transport, request.get_ref());
+        let payload = request.into_inner();
+        let answer = match answer_to(kind(&payload)) {
+            Some(answer) if transport.client().is_some() => {
+                transport.hear();
+                let upstream = self.registry.inner.configs.as_ref();
+                configs::answer(upstream, &transport, payload, answer).await
+            }
+            _ => requests::answer(&self.registry, &transport, &payload),
+        };
         self.registry.inner.counters.grpc_requests.add(1);
         Ok(Response::new(answer))
     }

@@ -93,13 +93,15 @@ impl Outbox {
         }
     }
 
-    /// Says something that is not a push.
-    pub(super) fn send(&self, message: Payload) {
+    /// Says something that is not a push; `false` if too much waits already.
+    pub(super) fn send(&self, message: Payload) -> bool {
         let mut state = self.state.lock();
-        if state.messages.len() < MOST_MESSAGES {
+        let room = state.messages.len() < MOST_MESSAGES;
+        if room {
             state.messages.push_back(message);
             state.wake();
         }
+        room
     }
 
     /// Ends the stream.

@@ -98,7 +98,10 @@ fn set_up(transport: &Transport, outbox: &Arc<Outbox>, payload: &Payload) {
         let ability_table = BTreeMap::from([(ability::PERSISTENT_INSTANCE_BY_GRPC.into(), true)]);
         let answer = SetupAckRequest { ability_table };
         match unasked::encode(answer, None) {
-            Ok(answer) => outbox.send(answer),
+            // The first message of a stream always has room.
+            Ok(answer) => {
+                outbox.send(answer);
+            }
             Err(error) => tracing::error!(%error, "cannot tell a client our abilities"),
         }
     }

@@ -10,11 +10,13 @@ use std::task::{Context, Poll};
 use futures_util::task::AtomicWaker;
 use parking_lot::Mutex;
 use syncline_nacos::message::ClientDetectionRequest;
+use syncline_nacos::message::payload::Payload;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tonic::transport::server::Connected;
 
 use super::outbox::Outbox;
+use crate::configs::Line;
 use crate::moment::Moment;
 use crate::registry::Registry;
 use crate::store::ClientId;
@@ -29,6 +31,7 @@ pub(crate) struct Transport {
     /// When the client was asked whether it is there; 0 if it was heard since.
     asked: AtomicU64,
     client: Mutex<Option<Client>>,
+    configs: Line,
     killed: AtomicBool,
     reader: AtomicWaker,
 }
@@ -48,14 +51,29 @@ impl Transport {
             heard: AtomicU64::new(now.unix_millis()),
             asked: AtomicU64::new(0),
             client: Mutex::new(None),
+            configs: Line::default(),
             killed: AtomicBool::new(false),
             reader: AtomicWaker::new(),
         }
     }
 
     /// The name that the client learns: `<milliseconds>_<ip>_<port>`.
-    pub(super) fn id(&self) -> &str {
+    pub(crate) fn id(&self) -> &str {
         &self.id
+    }
+
+    /// Its line to the configurations.
+    pub(crate) fn configs(&self) -> &Line {
+        &self.configs
+    }
+
+    /// Says something that the client did not ask for; `false` if there is no
+    /// client, or too much waits for it already.
+    pub(crate) fn send(&self, message: Payload) -> bool {
+        let client = self.client.lock();
+        client
+            .as_ref()
+            .is_some_and(|client| client.outbox.send(message))
     }
 
     /// The client that was set up on this transport.
@@ -111,7 +129,7 @@ impl Transport {
     }
 
     /// Ends the server's side of the stream; the client is expected to leave.
-    pub(super) fn end_stream(&self) {
+    pub(crate) fn end_stream(&self) {
         if let Some(client) = &*self.client.lock() {
             client.outbox.close();
         }
@@ -152,7 +170,10 @@ impl Transport {
             self.asked.store(now.unix_millis(), Ordering::Relaxed);
             let id = now.unix_millis().to_string();
             match unasked::encode(ClientDetectionRequest {}, Some(&id)) {
-                Ok(question) => outbox.send(question),
+                // A client that has no room for it is found silent all the same.
+                Ok(question) => {
+                    outbox.send(question);
+                }
                 Err(error) => tracing::error!(%error, "cannot ask a silent client"),
             }
             return;

@@ -49,6 +49,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
+use crate::configs;
 use crate::registry::Registry;
 
 use failure::spring_error;
@@ -140,7 +141,8 @@ pub(crate) fn routes(registry: Registry, port: u16) -> Router {
     let below = Router::new()
         .nest("/v1/ns", v1())
         .nest("/v2/ns", v2::routes())
-        .merge(console::routes());
+        .merge(console::routes())
+        .merge(configs::routes(registry.clone()).with_state(()));
     let routes = if context_path.is_empty() {
         below
     } else {

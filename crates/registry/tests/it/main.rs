@@ -1,6 +1,7 @@
 //! The registry as clients meet it: over sockets, and from within the process.
 
 mod client;
+mod configs;
 mod connection;
 mod garbage;
 mod http;
@@ -9,4 +10,5 @@ mod liveness;
 mod naming;
 mod sdk;
 mod server;
+mod upstream;
 mod within;

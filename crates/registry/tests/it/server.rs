@@ -16,7 +16,7 @@ use syncline_nacos::message::generated::request_client::RequestClient;
 use syncline_nacos::message::generated::{Body, Metadata};
 use syncline_nacos::message::payload::Payload;
 use syncline_nacos::message::{Instance, ServiceInfo};
-use syncline_registry::{Listeners, Registry, ServeError, Settings, serve};
+use syncline_registry::{ConfigUpstream, Listeners, Registry, ServeError, Settings, serve};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -40,7 +40,14 @@ impl Server {
     }
 
     pub(crate) async fn start_with(settings: Settings) -> anyhow::Result<Self> {
-        Ok(Self::serving(Listeners::bind_free().await?, settings))
+        let listeners = Listeners::bind_free().await?;
+        Ok(Self::serving(listeners, Registry::new(settings)))
+    }
+
+    /// Passes calls about configurations on.
+    pub(crate) async fn start_passing_to(configs: ConfigUpstream) -> anyhow::Result<Self> {
+        let registry = Registry::with_configs(Settings::default(), Some(configs));
+        Ok(Self::serving(Listeners::bind_free().await?, registry))
     }
 
     /// Stops and starts anew, empty, where it was.
@@ -48,12 +55,11 @@ impl Server {
         let http = self.http;
         self.stop().await?;
         let listeners = Listeners::bind(http).await?;
-        Ok(Self::serving(listeners, Settings::default()))
+        Ok(Self::serving(listeners, Registry::new(Settings::default())))
     }
 
-    fn serving(listeners: Listeners, settings: Settings) -> Self {
+    fn serving(listeners: Listeners, registry: Registry) -> Self {
         let (http, grpc) = (listeners.http_addr(), listeners.grpc_addr());
-        let registry = Registry::new(settings);
         let cancel = CancellationToken::new();
         let served = tokio::spawn(serve(listeners, registry.clone(), cancel.clone()));
         Self {

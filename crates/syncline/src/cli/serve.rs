@@ -3,11 +3,13 @@
 use clap::Args;
 use syncline_connector_embedded::config::Listen;
 use syncline_contract::Period;
-use syncline_registry::{Listeners, PushSettings, Registry, Settings};
+use syncline_registry::{ConfigUpstream, Listeners, PushSettings, Registry, Settings};
 use tokio_util::sync::CancellationToken;
 
 use super::stop::stopped;
-use super::{Context, Exit};
+use super::{Context, Exit, Usage};
+use crate::config::Endpoint;
+use crate::daemon::config_upstream;
 
 /// Serve an empty Nacos-compatible registry
 ///
@@ -17,7 +19,8 @@ use super::{Context, Exit};
 #[command(after_help = "\
 Examples:
   syncline serve
-  syncline serve --listen 0.0.0.0:8848 --push-delay 500ms")]
+  syncline serve --listen 0.0.0.0:8848 --push-delay 500ms
+  syncline serve --configs-from nacos://10.0.0.1:8848")]
 pub struct ServeArgs {
     /// The HTTP address
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8848", value_parser = listen)]
@@ -27,6 +30,11 @@ pub struct ServeArgs {
     /// Nacos takes 500ms
     #[arg(long, value_name = "TIME", default_value = "5ms")]
     pub push_delay: Period,
+
+    /// The Nacos to which calls about configurations are passed on: a URL, or
+    /// the name of an endpoint. They are refused where there is none
+    #[arg(long, value_name = "ENDPOINT")]
+    pub configs_from: Option<String>,
 }
 
 fn listen(text: &str) -> Result<Listen, String> {
@@ -35,6 +43,22 @@ fn listen(text: &str) -> Result<Listen, String> {
 }
 
 impl ServeArgs {
+    fn configs(&self, context: &Context) -> anyhow::Result<Option<ConfigUpstream>> {
+        let Some(word) = &self.configs_from else {
+            return Ok(None);
+        };
+        match context.endpoint(word)?.0 {
+            Endpoint::Nacos(nacos) => Ok(Some(config_upstream(&nacos)?)),
+            other => {
+                let kind = other.kind();
+                Err(Usage(format!(
+                    "`{word}` is a {kind}; configurations are in a nacos"
+                ))
+                .into())
+            }
+        }
+    }
+
     /// Serves until told to stop.
     ///
     /// # Errors
@@ -49,10 +73,11 @@ impl ServeArgs {
             delay: self.push_delay.get(),
             ..PushSettings::default()
         };
-        let registry = Registry::new(Settings {
+        let settings = Settings {
             push,
             ..Settings::default()
-        });
+        };
+        let registry = Registry::with_configs(settings, self.configs(context)?);
         let palette = context.screen.palette;
         let hint = palette.dim(format!("look into it: syncline list nacos://{http}"));
         let name = palette.strong("Nacos-compatible registry");

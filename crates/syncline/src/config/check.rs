@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use syncline_engine::store::InstallKey;
+use syncline_model::EndpointName;
 
 use super::decode::Decoded;
 use super::link::{
@@ -127,6 +128,9 @@ impl Checker<'_> {
             let Endpoint::Embedded(embedded) = endpoint else {
                 continue;
             };
+            if let Some(upstream) = embedded.configs_from.as_deref() {
+                self.configs_from(root, config, name, upstream);
+            }
             let address = embedded.listen.http();
             if address.port() == 0 {
                 continue;
@@ -136,6 +140,34 @@ impl Checker<'_> {
                 self.object(
                     mark,
                     format!("`{name}` would listen on {address}, where {other} does"),
+                );
+            }
+        }
+    }
+
+    /// Where the calls go that an embedded registry passes on.
+    fn configs_from(&mut self, root: &Node, config: &Config, name: &EndpointName, upstream: &str) {
+        let mark = mark_of(root, &["endpoints", name.as_str(), "configs_from"]);
+        let written = root.get("endpoints").map_or(&[][..], Node::entries);
+        let upstream_name = EndpointName::from(upstream);
+        match config.endpoints.get(&upstream_name) {
+            Some(Endpoint::Nacos(_)) => {}
+            Some(other) => self.object(
+                mark,
+                format!(
+                    "`configs_from` names `{upstream}`, a {}; configurations are in a nacos",
+                    other.kind()
+                ),
+            ),
+            // Endpoints that could not be read are there all the same.
+            None if written.iter().any(|entry| entry.key == upstream) => {}
+            None => {
+                let known = written.iter().map(|entry| entry.key.as_str());
+                let hint = did_you_mean(upstream, known)
+                    .map_or_else(String::new, |hint| format!("; {hint}"));
+                self.object(
+                    mark,
+                    format!("`configs_from` names `{upstream}`, which is not defined{hint}"),
                 );
             }
         }

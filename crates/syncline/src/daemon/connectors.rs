@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use syncline_connector_embedded::EmbeddedConfig;
 use syncline_connector_file::FileOutput;
-use syncline_connector_nacos::{NacosSource, NacosTarget, TargetOptions};
+use syncline_connector_nacos::{NacosConfig, NacosSource, NacosTarget, TargetOptions};
 use syncline_contract::Source;
 use syncline_engine::{Debounce, Sink};
 use syncline_model::{EndpointName, LinkName};
-use syncline_registry::{PushSettings, Registry, Settings};
+use syncline_nacos::http::SetupError;
+use syncline_registry::{ConfigUpstream, PushSettings, Registry, Settings};
 
 use super::{Options, ServedRegistry};
 use crate::config::{Config, Endpoint, Link};
@@ -106,6 +107,31 @@ pub(super) fn embedded_endpoints<'a>(
             Endpoint::Nacos(_) | Endpoint::File(_) => None,
         })
         .collect()
+}
+
+/// Where an embedded registry passes calls about configurations on to.
+///
+/// # Errors
+/// What it names cannot be used as configured: a file that cannot be read, say.
+pub(crate) fn configs_from(
+    config: &Config,
+    embedded: &EmbeddedConfig,
+) -> Result<Option<ConfigUpstream>, SetupError> {
+    let named = embedded.configs_from.as_deref().map(EndpointName::from);
+    match named.and_then(|name| config.endpoints.get(&name)) {
+        Some(Endpoint::Nacos(nacos)) => config_upstream(nacos).map(Some),
+        _ => Ok(None),
+    }
+}
+
+/// A Nacos to which calls about configurations are passed on.
+///
+/// # Errors
+/// As [`configs_from`].
+pub(crate) fn config_upstream(nacos: &NacosConfig) -> Result<ConfigUpstream, SetupError> {
+    let (http, mut grpc) = syncline_connector_nacos::anonymous(nacos)?;
+    grpc.labels.insert("module".to_owned(), "config".to_owned());
+    Ok(ConfigUpstream::new(http, grpc))
 }
 
 /// How an embedded registry behaves as configured.

@@ -21,12 +21,14 @@ use syncline_contract::Ending;
 use syncline_engine::store::{Install, InstallError, InstallKey, StoreError};
 use syncline_engine::{Engine, EngineHandle, Mode, Retired, State, StateError};
 use syncline_model::{EndpointName, LinkName};
+use syncline_nacos::http::SetupError;
 use syncline_registry::{Listeners, Registry, ServeError};
 use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use assemble::AssembleError;
+pub(crate) use connectors::config_upstream;
 use given::Given;
 pub use reach::{Reached, ReachedSource, reach};
 pub use reload::ReloadError;
@@ -116,6 +118,14 @@ pub enum DaemonError {
         endpoint: EndpointName,
         /// Why not.
         source: ServeError,
+    },
+    /// What an embedded registry passes calls on to cannot be used.
+    #[error("set up `configs_from` of the embedded registry `{endpoint}`")]
+    ConfigsFrom {
+        /// Which one.
+        endpoint: EndpointName,
+        /// Why not.
+        source: SetupError,
     },
 }
 
@@ -279,7 +289,14 @@ async fn serve_registries(
             _ => Listeners::bind(address).await,
         }
         .map_err(failed)?;
-        let registry = Registry::new(connectors::registry_settings(embedded));
+        let configs = connectors::configs_from(config, embedded).map_err(|source| {
+            DaemonError::ConfigsFrom {
+                endpoint: endpoint.clone(),
+                source,
+            }
+        })?;
+        let settings = connectors::registry_settings(embedded);
+        let registry = Registry::with_configs(settings, configs);
         served.push(ServedRegistry {
             endpoint: endpoint.clone(),
             http: listeners.http_addr(),

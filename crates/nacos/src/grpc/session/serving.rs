@@ -163,6 +163,8 @@ impl<'d> Serving<'d> {
             }
             // Handled by whoever reads the events.
             ConnectionEvent::MoveAsked { .. } | ConnectionEvent::Disconnected(_) => return,
+            // A session passes no calls on.
+            ConnectionEvent::ConfigChanged(_) => return,
         };
         self.tell(key, event);
     }

@@ -80,8 +80,8 @@ fn what_does_not_fit_together_is_said() {
 install: { replicas: 2, key: short }
 endpoints:
   a: { kind: nacos, servers: [h], password: x }
-  e1: { kind: embedded, listen: 127.0.0.1:8849 }
-  e2: { kind: embedded }
+  e1: { kind: embedded, listen: 127.0.0.1:8849, configs_from: f }
+  e2: { kind: embedded, configs_from: e4 }
   e3: { kind: embedded }
   f: { kind: file, path: f.json }
 links:
@@ -98,6 +98,8 @@ links:
   syncline.yaml:1:30    `key` must be 64 hexadecimal digits, as `openssl rand -hex 32` prints
   syncline.yaml:3:45    `password` of `a` needs a `username` beside it
   syncline.yaml:4:33    `e1` would listen on 127.0.0.1:8849, where the admin server does
+  syncline.yaml:4:63    `configs_from` names `f`, a file; configurations are in a nacos
+  syncline.yaml:5:39    `configs_from` names `e4`, which is not defined; did you mean `e1`?
   syncline.yaml:6:7     `e3` would listen on 127.0.0.1:8848, where `e2` does
   syncline.yaml:9:31    link `one` goes from `a` to itself
   syncline.yaml:10:13   a second link `one`; the first is at syncline.yaml:9:13

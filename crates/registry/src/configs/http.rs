@@ -1,0 +1,117 @@
+//! Over HTTP: 1.x clients, and what scripts do.
+
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{OriginalUri, State};
+use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{any, post};
+use syncline_nacos::http::{Passed, PassedBack};
+
+use super::{REFUSED, whole};
+use crate::registry::Registry;
+
+/// How long an answer may take that waits for nothing.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long a client may ask to wait for a change. Java clients ask for 30 s.
+const LONGEST_WAIT: Duration = Duration::from_secs(120);
+
+/// Says in milliseconds how long to wait for a change.
+const LONG_POLL: &str = "long-pulling-timeout";
+
+/// How Nacos (1.3 to 3.x) says that a configuration does not exist. A 404 without
+/// it comes from something else.
+const NO_SUCH_CONFIG: &[u8] = b"config data not exist";
+
+/// Where clients log in: 1.x and 2.x, old 1.x, 3.x.
+const LOGINS: [&str; 3] = [
+    "/v1/auth/users/login",
+    "/v1/auth/login",
+    "/v3/auth/user/login",
+];
+
+/// The paths below the context path, for clients of every version.
+pub(crate) fn routes(registry: Registry) -> Router {
+    let mut routes = Router::new();
+    for path in ["/v1/cs/{*call}", "/v2/cs/{*call}", "/v3/client/cs/{*call}"] {
+        routes = routes.route(path, any(pass_on));
+    }
+    if registry.inner.configs.is_some() {
+        // The registry has no users: who logs in does so for the configurations.
+        for path in LOGINS {
+            routes = routes.route(path, post(pass_on));
+        }
+    }
+    routes.with_state(registry)
+}
+
+async fn pass_on(
+    State(registry): State<Registry>,
+    method: Method,
+    OriginalUri(uri): OriginalUri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let Some(upstream) = &registry.inner.configs else {
+        return text(StatusCode::FORBIDDEN, REFUSED.to_owned());
+    };
+    let asked = uri.path_and_query().map_or("", |asked| asked.as_str());
+    let context_path = registry.settings().context_path.trim_end_matches('/');
+    let call = Passed {
+        method,
+        path_and_query: asked.strip_prefix(context_path).unwrap_or(asked).to_owned(),
+        patience: PATIENCE + wait(&headers),
+        headers,
+        body,
+    };
+    match upstream.http.pass_on(&call).await {
+        Ok(answer)
+            if LOGINS
+                .iter()
+                .any(|login| call.path_and_query.starts_with(login)) =>
+        {
+            (answer.status, answer.headers, answer.body).into_response()
+        }
+        Ok(answer) => back(answer),
+        Err(error) => {
+            tracing::warn!(
+                error = whole(&error),
+                "a configuration call was not answered"
+            );
+            text(StatusCode::SERVICE_UNAVAILABLE, whole(&error))
+        }
+    }
+}
+
+fn wait(headers: &HeaderMap) -> Duration {
+    let millis = headers.get(LONG_POLL).and_then(|value| value.to_str().ok());
+    let millis = millis.and_then(|millis| millis.parse().ok());
+    millis
+        .map_or(Duration::ZERO, Duration::from_millis)
+        .min(LONGEST_WAIT)
+}
+
+fn back(answer: PassedBack) -> Response {
+    let says_so = |body: &[u8]| {
+        body.windows(NO_SUCH_CONFIG.len())
+            .any(|part| part == NO_SUCH_CONFIG)
+    };
+    if answer.status == StatusCode::NOT_FOUND && !says_so(&answer.body) {
+        let why = "what `configs_from` leads to does not answer as a Nacos with configurations \
+                   does; check its address and context_path";
+        return text(StatusCode::BAD_GATEWAY, why.to_owned());
+    }
+    (answer.status, answer.headers, answer.body).into_response()
+}
+
+fn text(status: StatusCode, text: String) -> Response {
+    (
+        status,
+        [(header::CONTENT_TYPE, "text/plain;charset=UTF-8")],
+        text,
+    )
+        .into_response()
+}
