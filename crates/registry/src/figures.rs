@@ -11,7 +11,7 @@ pub struct Figures {
     pub services: usize,
     /// Instances as published, each publisher's counted.
     pub published_instances: usize,
-    /// Subscriptions of services over gRPC.
+    /// Subscriptions of services, over gRPC and UDP.
     pub subscriptions: usize,
     /// Clients that hold a gRPC connection.
     pub connections: usize,

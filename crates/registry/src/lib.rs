@@ -12,7 +12,8 @@
 //!   the process;
 //! * [`LinkClient`]: how a link publishes;
 //! * [`Changes`]: which services changed;
-//! * [`serve()`] and [`Listeners`]: HTTP and, 1000 ports higher, gRPC.
+//! * [`serve()`] and [`Listeners`]: HTTP and, 1000 ports higher, gRPC; pushes
+//!   over UDP to clients of 1.x.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -34,8 +35,8 @@
 //! ```
 //!
 //! Not there yet: persistent instances do not survive a restart and are not
-//! probed, selectors other than `none` are refused, and there is no UDP push,
-//! no fuzzy watch and no authentication.
+//! probed, selectors other than `none` are refused, and there is no fuzzy watch
+//! and no authentication.
 
 mod answers;
 mod changes;
@@ -53,6 +54,7 @@ mod registry;
 mod serve;
 mod settings;
 mod store;
+mod udp;
 mod unasked;
 mod wire;
 
@@ -63,3 +65,4 @@ pub use link::LinkClient;
 pub use registry::{Origin, Registry};
 pub use serve::{GRPC_OFFSET, Listeners, ServeError, serve};
 pub use settings::{LifeSettings, Limits, PRESENTED_VERSION, PushSettings, Settings};
+pub use udp::UdpSettings;

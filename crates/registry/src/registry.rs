@@ -18,6 +18,7 @@ use crate::link::LinkClient;
 use crate::moment::{Clock, Moment};
 use crate::settings::Settings;
 use crate::store::{Holder, Snapshot, Store};
+use crate::udp::Udp;
 
 /// A Nacos-compatible registry, in memory.
 ///
@@ -36,6 +37,7 @@ pub(crate) struct Inner {
     sooner: Notify,
     listeners: Listeners,
     pub(crate) outboxes: RwLock<Outboxes>,
+    pub(crate) udp: Udp,
     pub(crate) interner: Arc<Interner>,
     pub(crate) answers: Answers,
     pub(crate) counters: Counters,
@@ -76,6 +78,7 @@ impl Registry {
         let inner = Arc::new(Inner {
             store: Mutex::new(Store::new(&settings, interner.clone())),
             answers: Answers::new(settings.limits.answer_cache_bytes),
+            udp: Udp::new(settings.udp.clone()),
             settings,
             clock: Clock::start(),
             sooner: Notify::new(),
@@ -125,7 +128,7 @@ impl Registry {
         self.act(|store, _| {
             let publications = store.publications(service);
             publications
-                .map(|(holder, publication)| (holder.origin(), publication.to_set()))
+                .filter_map(|(holder, publication)| Some((holder.origin()?, publication.to_set())))
                 .collect()
         })
     }
@@ -210,6 +213,7 @@ impl Registry {
         }
         if !effects.pushes.is_empty() {
             self.inner.outboxes.read().post(&effects.pushes);
+            self.inner.udp.post(&effects.pushes);
         }
         result
     }
@@ -221,12 +225,14 @@ impl Registry {
 }
 
 impl Holder {
-    fn origin(&self) -> Origin {
+    /// `None` for one that publishes nothing.
+    fn origin(&self) -> Option<Origin> {
         match self {
-            Self::Connection => Origin::Connection,
-            Self::Address(address) if address.kind.is_ephemeral() => Origin::Beat,
-            Self::Address(_) => Origin::Persistent,
-            Self::Link(name) => Origin::Link(name.clone()),
+            Self::Connection => Some(Origin::Connection),
+            Self::Address(address) if address.kind.is_ephemeral() => Some(Origin::Beat),
+            Self::Address(_) => Some(Origin::Persistent),
+            Self::Link(name) => Some(Origin::Link(name.clone())),
+            Self::Listener => None,
         }
     }
 }

@@ -5,11 +5,12 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use crate::registry::Registry;
-use crate::{grpc, http};
+use crate::{grpc, http, udp};
 
 /// Nacos clients look for gRPC at the HTTP port plus this.
 pub const GRPC_OFFSET: u16 = 1000;
@@ -19,11 +20,12 @@ pub const GRPC_OFFSET: u16 = 1000;
 /// outgoing connections, which could take the second one of a pair.
 const FREE_HTTP_PORTS: std::ops::Range<u16> = 26_000..31_700;
 
-/// The two ports of a registry, bound.
+/// The two ports of a registry, bound, and a socket that pushes come from.
 #[derive(Debug)]
 pub struct Listeners {
     http: TcpListener,
     grpc: TcpListener,
+    udp: UdpSocket,
     http_addr: SocketAddr,
     grpc_addr: SocketAddr,
 }
@@ -34,7 +36,7 @@ pub enum ServeError {
     /// No listener at an address.
     #[error("cannot listen for {protocol} on {addr}")]
     Bind {
-        /// `HTTP` or `gRPC`.
+        /// `HTTP`, `gRPC` or `UDP`.
         protocol: &'static str,
         /// The address.
         addr: SocketAddr,
@@ -54,7 +56,8 @@ pub enum ServeError {
 }
 
 impl Listeners {
-    /// Binds the HTTP address, and the gRPC port that belongs to it.
+    /// Binds the HTTP address, the gRPC port that belongs to it, and any UDP
+    /// port: clients answer to where a push came from.
     ///
     /// # Errors
     /// If either is taken, or there is no such port.
@@ -66,9 +69,11 @@ impl Listeners {
         let grpc_port = grpc_port.ok_or(ServeError::NoRoomForGrpc(http_addr.port()))?;
         let grpc_addr = SocketAddr::new(http_addr.ip(), grpc_port);
         let grpc = listen("gRPC", grpc_addr).await?;
+        let udp = any_udp_port(http_addr.ip()).await?;
         Ok(Self {
             http,
             grpc,
+            udp,
             http_addr,
             grpc_addr,
         })
@@ -116,6 +121,16 @@ async fn listen(protocol: &'static str, addr: SocketAddr) -> Result<TcpListener,
     })
 }
 
+async fn any_udp_port(ip: IpAddr) -> Result<UdpSocket, ServeError> {
+    let addr = SocketAddr::new(ip, 0);
+    let bound = UdpSocket::bind(addr).await;
+    bound.map_err(|source| ServeError::Bind {
+        protocol: "UDP",
+        addr,
+        source,
+    })
+}
+
 /// Serves a registry until cancelled, then ends what is still open within a
 /// second or two.
 ///
@@ -135,7 +150,12 @@ pub async fn serve(
         served.map_err(ServeError::Grpc)
     };
     let http = http::serve(listeners.http, registry.clone(), cancel.clone());
-    let (served, (), ()) = tokio::join!(grpc, http, registry.keep_time(&cancel));
+    // Apart, because compressing large lists takes its time.
+    let pushing = TaskTracker::new();
+    pushing.spawn(udp::serve(listeners.udp, registry.clone(), cancel.clone()));
+    pushing.close();
+    let keeping = registry.keep_time(&cancel);
+    let (served, (), (), ()) = tokio::join!(grpc, http, keeping, pushing.wait());
     served
 }
 

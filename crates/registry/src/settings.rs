@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::udp::UdpSettings;
+
 /// The Nacos version whose HTTP answers the registry gives, and which it
 /// states on `/v1/console/server/state`.
 ///
@@ -21,6 +23,8 @@ pub struct Settings {
     pub life: LifeSettings,
     /// What a client may cost.
     pub limits: Limits,
+    /// Pushes to clients of 1.x.
+    pub udp: UdpSettings,
 }
 
 /// When subscribers hear of changes.
@@ -86,6 +90,7 @@ impl Default for Settings {
             push: PushSettings::default(),
             life: LifeSettings::default(),
             limits: Limits::default(),
+            udp: UdpSettings::default(),
         }
     }
 }

@@ -21,6 +21,10 @@ use crate::store::{BeatTimes, Kind, Snapshot};
 /// What Java's clients are told to wait between polls, in milliseconds.
 const CACHE_MILLIS: u32 = 10_000;
 
+/// What a client is told to wait between polls that wants pushes over UDP and
+/// does not get them, in milliseconds (1.x; 2.x tells everybody the same).
+const CACHE_MILLIS_UNPUSHED: u32 = 3_000;
+
 /// Why an instance is not registered, in Nacos's words where it has some.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub(crate) enum BadInstance {
@@ -292,6 +296,12 @@ impl<'a> ShownService<'a> {
             reach_protection_threshold: protected,
             valid: true,
         }
+    }
+
+    /// The same for a client that has to poll because it gets no pushes.
+    pub(crate) fn polled(mut self) -> Self {
+        self.cache_millis = CACHE_MILLIS_UNPUSHED;
+        self
     }
 }
 

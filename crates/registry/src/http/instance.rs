@@ -10,6 +10,7 @@ use syncline_model::{ClusterName, Instance, InstanceKey, Metadata, ServiceKey};
 use syncline_nacos::message;
 
 use super::Site;
+use super::asker::{Asker, Heard};
 use super::failure::{Failure, ok};
 use super::params::Params;
 use crate::registry::Registry;
@@ -126,14 +127,23 @@ pub(super) async fn patch(State(site): State<Site>, params: Params) -> Result<Re
     Ok(ok())
 }
 
-pub(super) async fn list(State(site): State<Site>, params: Params) -> Result<Response, Failure> {
+pub(super) async fn list(
+    State(site): State<Site>,
+    asker: Asker,
+    params: Params,
+) -> Result<Response, Failure> {
     let service = params.service()?;
-    params.integer_or("udpPort", 0)?;
     let clusters = Clusters::new(params.or("clusters", ""));
     let healthy_only = params.strict_flag("healthyOnly");
     let grouped = service.grouped();
+    let heard = asker.listen(&site.registry, &params, &service, &clusters)?;
     let answer = site.registry.shown(service, clusters, healthy_only)?;
-    Ok(Json(answer.shown_as(&grouped)).into_response())
+    let shown = answer.shown_as(&grouped);
+    Ok(Json(match heard {
+        Heard::ByPolling => shown.polled(),
+        Heard::ByPush | Heard::Unasked => shown,
+    })
+    .into_response())
 }
 
 pub(super) async fn detail(State(site): State<Site>, params: Params) -> Result<Response, Failure> {

@@ -12,15 +12,18 @@
 //!   Nacos fills with the whole list when it is shorter than a page;
 //! * lists are in order of their names;
 //! * a `GET` that depends on a change shows it at once, not after 500 ms;
+//! * a client that wants pushes over UDP and gets none is told to poll every
+//!   3 s (`cacheMillis`), as by 1.x;
 //! * batch metadata, label selectors, snowflake instance ids, health checks,
-//!   UDP push, login, the pages about clients and subscribers, and operator
-//!   pages other than `metrics` are missing. What is missing is answered as an
-//!   unknown route: 501 under `/v1/ns`, else 404, which is also what makes
-//!   clients go on without logging in.
+//!   login, the pages about clients and subscribers, and operator pages other
+//!   than `metrics` are missing. What is missing is answered as an unknown
+//!   route: 501 under `/v1/ns`, else 404, which is also what makes clients go
+//!   on without logging in.
 //!
 //! `recorded/differences.rs` names every answer of a recorded server that
 //! differs, and a test compares all others.
 
+mod asker;
 mod catalog;
 mod cluster;
 mod console;
@@ -39,9 +42,10 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, OriginalUri};
-use axum::http::{Method, StatusCode};
+use axum::http::{Method, Request, StatusCode};
 use axum::response::Response;
 use axum::routing::{get, post, put};
+use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use tokio::net::{TcpListener, TcpStream};
@@ -53,6 +57,8 @@ use crate::configs;
 use crate::registry::Registry;
 
 use failure::spring_error;
+
+pub(crate) use asker::Peer;
 
 /// How long a connection may take to say what it wants, and to want something
 /// again.
@@ -108,8 +114,12 @@ async fn converse(
     registry: Registry,
     cancel: CancellationToken,
 ) {
-    let service = hyper::service::service_fn(move |request| {
+    let peer = stream.peer_addr().map(|peer| Peer(peer.ip())).ok();
+    let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
         registry.inner.counters.http_requests.add(1);
+        if let Some(peer) = peer {
+            request.extensions_mut().insert(peer);
+        }
         routes.clone().oneshot(request)
     });
     let mut builder = Builder::new(TokioExecutor::new());

@@ -28,6 +28,7 @@ pub(super) const DIFFERENT: &[(&str, &str)] = &[
     ("namespaces list", NO_CONSOLE),
     ("v1 namespace id exists?", NO_CONSOLE),
     ("v1 namespace detail", NO_CONSOLE),
+    ("udpPort without a known user agent", UNPUSHED),
     ("weight NaN", IMPOSSIBLE),
     ("register: port 70000", IMPOSSIBLE),
     ("register: port 65536", IMPOSSIBLE),
@@ -104,6 +105,7 @@ pub(super) const DIFFERENT: &[(&str, &str)] = &[
 ];
 
 const NO_CONSOLE: &str = "the recorded server has no console";
+const UNPUSHED: &str = "who gets no pushes is told to poll more often, as by 1.x";
 const IMPOSSIBLE: &str = "nothing could use such an instance";
 const NO_ID: &str = "2.2.4 derives no id for what came by v2 or gRPC";
 const NO_BATCH: &str = "batch metadata is missing";

@@ -10,6 +10,7 @@ mod comparison;
 mod differences;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use axum::Router;
@@ -62,6 +63,7 @@ struct Replay {
 impl Replay {
     fn new() -> Self {
         let registry = Registry::new(Settings::default());
+        registry.inner.udp.open();
         let listed = DIFFERENT.iter().map(|(note, _)| *note);
         Self {
             routes: crate::http::routes(registry.clone(), 8848),
@@ -143,6 +145,11 @@ struct Answer {
 async fn call(routes: &Router, http: &Http) -> Answer {
     let uri = format!("{}?{}", http.path, encoded(&http.query));
     let mut request = Request::builder().method(http.method.as_str()).uri(uri);
+    for (name, value) in &http.headers {
+        request = request.header(name, value);
+    }
+    let peer = crate::http::Peer(Ipv4Addr::LOCALHOST.into());
+    request = request.extension(peer);
     let body = match &http.form {
         Some(form) => {
             let form_type = "application/x-www-form-urlencoded";

@@ -71,6 +71,8 @@ pub(crate) enum Holder {
     Address(Address),
     /// A link of ours.
     Link(LinkName),
+    /// Nothing is registered: it only listens, over UDP.
+    Listener,
 }
 
 struct Client {
@@ -243,6 +245,13 @@ impl Store {
         }
     }
 
+    /// The client of a subscription over UDP, which has nothing else.
+    pub(crate) fn listen(&mut self, key: &ServiceKey, clusters: Clusters) -> ClientId {
+        let client = self.add_client(Holder::Listener);
+        self.add_subscriber(client, key, clusters);
+        client
+    }
+
     fn add_client(&mut self, holder: Holder) -> ClientId {
         self.last_client += 1;
         let id = ClientId(self.last_client);
@@ -295,6 +304,7 @@ impl Store {
                 self.counts.links -= 1;
                 self.links.remove(name);
             }
+            Holder::Listener => {}
         }
         for service in client.subscribes {
             self.remove_subscriber(service, id);

@@ -17,24 +17,34 @@ impl Store {
         clusters: Clusters,
         now: Moment,
     ) {
-        if !self.clients.contains_key(&client) {
-            return;
-        }
-        let id = self.service(key);
-        let (Some(service), Some(holder)) =
-            (self.services.get_mut(id), self.clients.get_mut(&client))
-        else {
-            return;
-        };
-        holder.subscribes.insert(id);
-        let audience = service.audience.get_or_insert_default();
-        if audience.subscribers.insert(client, clusters).is_none() {
-            self.counts.subscriptions += 1;
-            audience.content = None;
+        if let Some(id) = self.add_subscriber(client, key, clusters) {
             // Nacos pushes once after a first subscription, changed or not.
             let at = now.after(self.push.delay);
             self.timers.add(at, Timer::Welcome(id, client));
         }
+    }
+
+    /// Adds a client to those who hear of a service's changes; gives the
+    /// service if it is the client's first subscription to it.
+    pub(super) fn add_subscriber(
+        &mut self,
+        client: ClientId,
+        key: &ServiceKey,
+        clusters: Clusters,
+    ) -> Option<ServiceId> {
+        if !self.clients.contains_key(&client) {
+            return None;
+        }
+        let id = self.service(key);
+        let service = self.services.get_mut(id)?;
+        self.clients.get_mut(&client)?.subscribes.insert(id);
+        let audience = service.audience.get_or_insert_default();
+        if audience.subscribers.insert(client, clusters).is_some() {
+            return None;
+        }
+        self.counts.subscriptions += 1;
+        audience.content = None;
+        Some(id)
     }
 
     /// Ends a subscription.

@@ -10,5 +10,6 @@ mod liveness;
 mod naming;
 mod sdk;
 mod server;
+mod udp;
 mod upstream;
 mod within;

@@ -100,18 +100,23 @@ impl Server {
         path: &str,
         form: Option<&str>,
     ) -> anyhow::Result<(u16, String)> {
-        let client = Client::builder(TokioExecutor::new()).build_http::<Full<Bytes>>();
-        let mut request = axum::http::Request::builder()
-            .method(method)
-            .uri(format!("http://{}{path}", self.http));
+        let mut request = self.request(method, path);
         if form.is_some() {
             request = request.header("content-type", "application/x-www-form-urlencoded");
         }
-        let body = Full::from(form.unwrap_or_default().to_owned());
-        let response = client.request(request.body(body)?).await?;
-        let status = response.status().as_u16();
-        let body = response.into_body().collect().await?.to_bytes();
-        Ok((status, String::from_utf8(body.to_vec())?))
+        let body = form.unwrap_or_default().to_owned();
+        answer(request.body(body)?).await
+    }
+
+    /// Sends a `GET` as a client with that user agent.
+    pub(crate) async fn get_as(&self, path: &str, agent: &str) -> anyhow::Result<(u16, String)> {
+        let request = self.request("GET", path).header("user-agent", agent);
+        answer(request.body(String::new())?).await
+    }
+
+    fn request(&self, method: &str, path: &str) -> axum::http::request::Builder {
+        let uri = format!("http://{}{path}", self.http);
+        axum::http::Request::builder().method(method).uri(uri)
     }
 
     pub(crate) async fn json(&self, path: &str) -> anyhow::Result<Value> {
@@ -119,6 +124,14 @@ impl Server {
         anyhow::ensure!(status == 200, "{status}: {body}");
         serde_json::from_str(&body).with_context(|| body.clone())
     }
+}
+
+async fn answer(request: axum::http::Request<String>) -> anyhow::Result<(u16, String)> {
+    let client = Client::builder(TokioExecutor::new()).build_http::<Full<Bytes>>();
+    let response = client.request(request.map(Full::from)).await?;
+    let status = response.status().as_u16();
+    let body = response.into_body().collect().await?.to_bytes();
+    Ok((status, String::from_utf8(body.to_vec())?))
 }
 
 /// A client that says nothing by itself: one TCP connection, and messages as

@@ -37,6 +37,25 @@ fn a_first_subscription_is_followed_by_a_push() {
 }
 
 #[test]
+fn who_listens_over_udp_hears_of_changes_alone() {
+    let mut world = World::new();
+    let listener = world.store.listen(&service(), all(""));
+    world.pass_seconds(1);
+    assert_eq!(world.pushes(), 0, "its call was just answered");
+    let client = world.connection();
+    world.publish(client, instance("10.0.0.1"));
+    world.pass(DELAY);
+    assert_eq!(world.pushes(), 1);
+    assert_eq!(world.store.counts().subscriptions, 1);
+    assert_eq!(world.store.counts().connections, 1, "it is no connection");
+    world.store.retire(listener, world.now);
+    assert_eq!(world.store.counts().subscriptions, 0);
+    world.publish(client, weighing("10.0.0.1", 2.0));
+    world.pass_seconds(1);
+    assert_eq!(world.pushes(), 0);
+}
+
+#[test]
 fn changes_within_the_delay_travel_together() {
     let mut world = World::new();
     subscribed(&mut world);
