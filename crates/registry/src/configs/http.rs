@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::{OriginalUri, State};
-use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::extract::{Extension, OriginalUri, State};
+use axum::http::{HeaderMap, HeaderName, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, post};
 use syncline_nacos::http::{Passed, PassedBack};
 
 use super::{REFUSED, whole};
+use crate::http::Peer;
 use crate::registry::Registry;
 
 /// How long an answer may take that waits for nothing.
@@ -21,6 +22,9 @@ const LONGEST_WAIT: Duration = Duration::from_secs(120);
 
 /// Says in milliseconds how long to wait for a change.
 const LONG_POLL: &str = "long-pulling-timeout";
+
+/// Who asked, and who passed it on.
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// How Nacos (1.3 to 3.x) says that a configuration does not exist. A 404 without
 /// it comes from something else.
@@ -52,12 +56,16 @@ async fn pass_on(
     State(registry): State<Registry>,
     method: Method,
     OriginalUri(uri): OriginalUri,
-    headers: HeaderMap,
+    peer: Option<Extension<Peer>>,
+    mut headers: HeaderMap,
     body: Bytes,
 ) -> Response {
     let Some(upstream) = &registry.inner.configs else {
         return text(StatusCode::FORBIDDEN, REFUSED.to_owned());
     };
+    if let Some(Extension(peer)) = peer {
+        add_forwarded_for(&mut headers, peer);
+    }
     let asked = uri.path_and_query().map_or("", |asked| asked.as_str());
     let context_path = registry.settings().context_path.trim_end_matches('/');
     let call = Passed {
@@ -83,6 +91,21 @@ async fn pass_on(
             );
             text(StatusCode::SERVICE_UNAVAILABLE, whole(&error))
         }
+    }
+}
+
+/// Nacos takes the first address for the client's, which some releases of
+/// configurations go by.
+fn add_forwarded_for(headers: &mut HeaderMap, Peer(peer): Peer) {
+    let before = headers
+        .get(FORWARDED_FOR)
+        .and_then(|value| value.to_str().ok());
+    let all = match before {
+        Some(before) => format!("{before}, {peer}"),
+        None => peer.to_string(),
+    };
+    if let Ok(all) = all.parse() {
+        headers.insert(FORWARDED_FOR, all);
     }
 }
 

@@ -80,8 +80,8 @@ async fn over_http_they_are_passed_on_and_come_back_as_they_are() -> anyhow::Res
     assert_eq!(
         asked,
         [
-            format!("GET {path} "),
-            format!("POST /nacos/v1/cs/configs {form}"),
+            format!("127.0.0.1 GET {path} "),
+            format!("127.0.0.1 POST /nacos/v1/cs/configs {form}"),
         ],
         "with what the client presents"
     );

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{OriginalUri, State};
-use axum::http::{Method, StatusCode};
+use axum::http::{HeaderMap, Method, StatusCode};
 use futures_util::{Stream, StreamExt as _};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
@@ -85,7 +85,7 @@ impl Upstream {
         tokio::task::yield_now().await;
     }
 
-    /// Every HTTP request so far: method, path and body.
+    /// Every HTTP request so far: for whom, method, path and body.
     pub(crate) fn asked(&self) -> Vec<String> {
         self.seen.asked.lock().clone()
     }
@@ -118,10 +118,16 @@ async fn answer(
     State(seen): State<Arc<Seen>>,
     method: Method,
     OriginalUri(uri): OriginalUri,
+    headers: HeaderMap,
     body: Bytes,
 ) -> (StatusCode, &'static str) {
     let form = String::from_utf8_lossy(&body);
-    seen.asked.lock().push(format!("{method} {uri} {form}"));
+    let client = headers.get("x-forwarded-for");
+    let client = client.and_then(|client| client.to_str().ok());
+    let client = client.unwrap_or_default();
+    seen.asked
+        .lock()
+        .push(format!("{client} {method} {uri} {form}"));
     let (path, query) = (uri.path(), uri.query().unwrap_or_default());
     match (method.as_str(), path) {
         ("GET", "/nacos/v1/cs/configs") if query.contains("dataId=app.yaml") => {
