@@ -34,13 +34,13 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Not there yet: persistent instances do not survive a restart and are not
-//! probed, selectors other than `none` are refused, and there is no fuzzy watch
-//! and no authentication.
+//! Not there yet: persistent instances are not probed, selectors other than
+//! `none` are refused, and there is no fuzzy watch and no authentication.
 
 mod answers;
 mod changes;
 mod configs;
+mod durable;
 mod figures;
 mod grpc;
 mod http;
@@ -60,6 +60,7 @@ mod wire;
 
 pub use changes::Changes;
 pub use configs::ConfigUpstream;
+pub use durable::FolderError;
 pub use figures::Figures;
 pub use link::LinkClient;
 pub use registry::{Origin, Registry};

@@ -1,5 +1,6 @@
 //! The registry as the rest of the process sees it.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -11,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use crate::answers::Answers;
 use crate::changes::{Changes, Listeners};
 use crate::configs::ConfigUpstream;
+use crate::durable::{self, FolderError, NotSaved, OpenDatabase, Saver};
 use crate::figures::{Counters, Figures};
 use crate::grpc::Outboxes;
 use crate::intern::Interner;
@@ -20,7 +22,7 @@ use crate::settings::Settings;
 use crate::store::{Holder, Snapshot, Store};
 use crate::udp::Udp;
 
-/// A Nacos-compatible registry, in memory.
+/// A Nacos-compatible registry.
 ///
 /// Cloning gives another handle to the same registry. Without
 /// [`serve`](crate::serve()) it is reachable only from within the process.
@@ -32,7 +34,9 @@ pub struct Registry {
 pub(crate) struct Inner {
     pub(crate) settings: Settings,
     pub(crate) clock: Clock,
-    store: Mutex<Store>,
+    store: Arc<Mutex<Store>>,
+    /// Where anything outlives the process.
+    saver: Option<Saver>,
     /// Wakes whoever waits for the store's next timer.
     sooner: Notify,
     listeners: Listeners,
@@ -67,20 +71,70 @@ impl Origin {
 }
 
 impl Registry {
-    /// An empty registry, which refuses calls about configurations.
+    /// An empty registry, all in memory, which refuses calls about
+    /// configurations.
     pub fn new(settings: Settings) -> Self {
         Self::with_configs(settings, None)
     }
 
-    /// An empty registry that passes calls about configurations on.
+    /// An empty registry, all in memory, that passes calls about configurations
+    /// on.
     pub fn with_configs(settings: Settings, configs: Option<ConfigUpstream>) -> Self {
         let interner = Arc::new(Interner::new());
+        let store = Arc::new(Mutex::new(Store::new(&settings, interner.clone())));
+        Self::of(settings, configs, Clock::start(), interner, store, None)
+    }
+
+    /// A registry that keeps in a folder what has to outlive the process:
+    /// persistent instances, and what operators set for services, clusters and
+    /// instances. All that is kept there is back when this returns. Blocks; the
+    /// folder is free again once the last handle is dropped.
+    ///
+    /// # Errors
+    /// When another process has the folder, when what is in it is damaged or a
+    /// newer version's, and when the disk fails. Nothing is changed then.
+    pub fn open(
+        settings: Settings,
+        configs: Option<ConfigUpstream>,
+        folder: &Path,
+    ) -> Result<Self, FolderError> {
+        Self::open_on(settings, configs, folder, durable::on_disk())
+    }
+
+    pub(crate) fn open_on(
+        settings: Settings,
+        configs: Option<ConfigUpstream>,
+        folder: &Path,
+        open: OpenDatabase,
+    ) -> Result<Self, FolderError> {
+        let (clock, interner) = (Clock::start(), Arc::new(Interner::new()));
+        let store = Arc::new(Mutex::new(Store::new(&settings, interner.clone())));
+        let saver = Saver::start(folder, store.clone(), &interner, clock.now(), open)?;
+        Ok(Self::of(
+            settings,
+            configs,
+            clock,
+            interner,
+            store,
+            Some(saver),
+        ))
+    }
+
+    fn of(
+        settings: Settings,
+        configs: Option<ConfigUpstream>,
+        clock: Clock,
+        interner: Arc<Interner>,
+        store: Arc<Mutex<Store>>,
+        saver: Option<Saver>,
+    ) -> Self {
         let inner = Arc::new(Inner {
-            store: Mutex::new(Store::new(&settings, interner.clone())),
+            store,
+            saver,
             answers: Answers::new(settings.limits.answer_cache_bytes),
             udp: Udp::new(settings.udp.clone()),
             settings,
-            clock: Clock::start(),
+            clock,
             sooner: Notify::new(),
             listeners: Listeners::default(),
             outboxes: RwLock::default(),
@@ -193,8 +247,9 @@ impl Registry {
     /// follows from it. Short: the lock is held meanwhile.
     pub(crate) fn act<T>(&self, action: impl FnOnce(&mut Store, Moment) -> T) -> T {
         let now = self.inner.clock.now();
-        let (result, effects, sooner) = {
+        let (result, effects, sooner, unsaved) = {
             let mut store = self.inner.store.lock();
+            let saved = store.durable_revision();
             store.advance(now);
             let before = store.next_due();
             let result = action(&mut store, now);
@@ -203,10 +258,14 @@ impl Registry {
                 (after, None) => after.is_some(),
                 (None, Some(_)) => false,
             };
-            (result, store.take_effects(), sooner)
+            let unsaved = store.durable_revision() > saved;
+            (result, store.take_effects(), sooner, unsaved)
         };
         if sooner {
             self.inner.sooner.notify_one();
+        }
+        if let (true, Some(saver)) = (unsaved, &self.inner.saver) {
+            saver.wake();
         }
         if !effects.changed.is_empty() {
             self.inner.listeners.tell(&effects.changed);
@@ -216,6 +275,16 @@ impl Registry {
             self.inner.udp.post(&effects.pushes);
         }
         result
+    }
+
+    /// Waits until all durable changes that were made so far are on disk; at
+    /// once where nothing is kept.
+    pub(crate) async fn saved(&self) -> Result<(), NotSaved> {
+        let Some(saver) = &self.inner.saver else {
+            return Ok(());
+        };
+        let revision = self.inner.store.lock().durable_revision();
+        saver.saved(revision).await
     }
 
     /// A service as it stands.

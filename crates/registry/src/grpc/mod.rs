@@ -72,7 +72,10 @@ impl Unary for Service {
                 let upstream = self.registry.inner.configs.as_ref();
                 configs::answer(upstream, &transport, payload, answer).await
             }
-            _ => requests::answer(&self.registry, &transport, &payload),
+            _ => {
+                let answer = requests::answer(&self.registry, &transport, &payload);
+                requests::saved(&self.registry, &payload, answer).await
+            }
         };
         self.registry.inner.counters.grpc_requests.add(1);
         Ok(Response::new(answer))

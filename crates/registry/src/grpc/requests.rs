@@ -83,6 +83,18 @@ pub(super) fn answer(registry: &Registry, transport: &Transport, payload: &Paylo
     })
 }
 
+/// The answer to a request, once what it did is on disk, if that outlives the
+/// process at all.
+pub(super) async fn saved(registry: &Registry, request: &Payload, answer: Payload) -> Payload {
+    if kind(request) != PersistentInstanceRequest::TYPE || kind(&answer) != InstanceResponse::TYPE {
+        return answer;
+    }
+    match registry.saved().await {
+        Ok(()) => answer,
+        Err(why) => encode_error(ErrorCode::SERVER_ERROR, &why.to_string()),
+    }
+}
+
 fn dispatch(registry: &Registry, transport: &Transport, payload: &Payload) -> Answered {
     // As in Nacos, the type is looked at before the connection: an unknown
     // type is 302 even before setup.

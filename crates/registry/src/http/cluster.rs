@@ -31,6 +31,7 @@ pub(super) async fn update(State(site): State<Site>, params: Params) -> Result<R
         .registry
         .act(|store, now| store.set_checker(&service, cluster, checker, now));
     updated.map_err(|_| Failure::Refused(format!("service not found:{}", service.grouped())))?;
+    site.registry.saved().await?;
     Ok(ok())
 }
 
@@ -62,5 +63,6 @@ pub(super) async fn set_health(
         )),
         other => Failure::of_edit(other, &service.grouped()),
     })?;
+    site.registry.saved().await?;
     Ok(ok())
 }

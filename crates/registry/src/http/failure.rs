@@ -4,6 +4,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
+use crate::durable::NotSaved;
 use crate::store::{EditError, WrongKind};
 use crate::wire::BadInstance;
 
@@ -46,6 +47,8 @@ pub(super) enum Failure {
     Body(StatusCode, String),
     /// 500, as Nacos answers to what it cannot parse.
     Unreadable(String),
+    /// 500: what was done may be lost with the process.
+    NotSaved(NotSaved),
 }
 
 impl Failure {
@@ -58,7 +61,9 @@ impl Failure {
             Self::NotFound(_) => StatusCode::NOT_FOUND,
             Self::Body(status, _) => *status,
             // 2.0 to 2.2 do not unwrap this one.
-            Self::WrongKind(_) | Self::Unreadable(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::WrongKind(_) | Self::Unreadable(_) | Self::NotSaved(_) => {
+                StatusCode::INTERNAL_SERVER_ERROR
+            }
             _ => StatusCode::BAD_REQUEST,
         }
     }
@@ -70,6 +75,7 @@ impl Failure {
             Self::Instance(bad) => bad.to_string(),
             Self::WrongKind(wrong) => format!("caused: errCode: 400, errMsg: {wrong} ;"),
             Self::Unreadable(text) => format!("caused: {text};"),
+            Self::NotSaved(why) => format!("caused: {why};"),
             Self::Name { reason, .. } => {
                 format!(
                     "Service name filter error,caused: Param 'serviceName' is illegal, {reason};"
@@ -101,6 +107,12 @@ impl From<BadInstance> for Failure {
 impl From<WrongKind> for Failure {
     fn from(wrong: WrongKind) -> Self {
         Self::WrongKind(wrong)
+    }
+}
+
+impl From<NotSaved> for Failure {
+    fn from(why: NotSaved) -> Self {
+        Self::NotSaved(why)
     }
 }
 
@@ -152,9 +164,10 @@ impl IntoResponse for InResult {
             Failure::Instance(BadInstance::NoIp) => (code::PARAMETER_MISSING, "parameter missing"),
             Failure::Instance(_) => (code::INSTANCE, "instance error"),
             Failure::NotFound(_) => (code::NOT_FOUND, "resource not found"),
-            Failure::WrongKind(_) | Failure::Unreadable(_) | Failure::Body(..) => {
-                (code::SERVER, "server error")
-            }
+            Failure::WrongKind(_)
+            | Failure::Unreadable(_)
+            | Failure::NotSaved(_)
+            | Failure::Body(..) => (code::SERVER, "server error"),
             Failure::NotANumber(_) | Failure::Refused(_) | Failure::Name { .. } => {
                 (code::VALIDATION, "parameter validate error")
             }

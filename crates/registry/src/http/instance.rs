@@ -30,12 +30,13 @@ pub(super) async fn register(
     params: Params,
 ) -> Result<Response, Failure> {
     let service = params.service()?;
-    put_in(&site.registry, &params, &service)?;
+    put_in(&site.registry, &params, &service).await?;
     Ok(ok())
 }
 
-/// Registers the instance that the parameters describe.
-pub(super) fn put_in(
+/// Registers the instance that the parameters describe. A persistent one is on
+/// disk then, where the registry keeps anything.
+pub(super) async fn put_in(
     registry: &Registry,
     params: &Params,
     service: &ServiceKey,
@@ -47,6 +48,15 @@ pub(super) fn put_in(
         let service = store.shared_key(service.clone());
         store.publish_address(&address, &service, Publication::one(instance, id), now)
     })?;
+    saved(registry, kind).await
+}
+
+/// Waits until what was done with a registration is on disk, if that outlives
+/// the process at all.
+async fn saved(registry: &Registry, kind: Kind) -> Result<(), Failure> {
+    if kind == Kind::Persistent {
+        registry.saved().await?;
+    }
     Ok(())
 }
 
@@ -55,30 +65,31 @@ pub(super) async fn deregister(
     params: Params,
 ) -> Result<Response, Failure> {
     let service = params.service()?;
-    take_out(&site.registry, &params, &service)?;
+    take_out(&site.registry, &params, &service).await?;
     Ok(ok())
 }
 
 /// Removes what the address publishes of the service, if it is of the kind
 /// that is named: ephemeral, where none is. Success also if there was nothing.
-pub(super) fn take_out(
+pub(super) async fn take_out(
     registry: &Registry,
     params: &Params,
     service: &ServiceKey,
 ) -> Result<(), Failure> {
-    let address = address_of(&named(registry, params)?, kind(params));
+    let kind = kind(params);
+    let address = address_of(&named(registry, params)?, kind);
     registry.act(|store, now| store.withdraw_address(&address, service, now));
-    Ok(())
+    saved(registry, kind).await
 }
 
 pub(super) async fn update(State(site): State<Site>, params: Params) -> Result<Response, Failure> {
     let service = params.service()?;
-    override_with(&site.registry, &params, &service)?;
+    override_with(&site.registry, &params, &service).await?;
     Ok(ok())
 }
 
 /// Lays what the parameters describe over the instance, whoever published it.
-pub(super) fn override_with(
+pub(super) async fn override_with(
     registry: &Registry,
     params: &Params,
     service: &ServiceKey,
@@ -98,7 +109,8 @@ pub(super) fn override_with(
              group='{group}', name='{name}', ephemeral={}, revision=0}}",
             kind.is_ephemeral()
         ))
-    })
+    })?;
+    Ok(registry.saved().await?)
 }
 
 pub(super) async fn patch(State(site): State<Site>, params: Params) -> Result<Response, Failure> {
@@ -124,6 +136,7 @@ pub(super) async fn patch(State(site): State<Site>, params: Params) -> Result<Re
         EditError::ServiceMissing => no_instances(&instance.cluster, &service),
         other => Failure::of_edit(other, &service.grouped()),
     })?;
+    registry.saved().await?;
     Ok(ok())
 }
 

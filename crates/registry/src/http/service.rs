@@ -24,11 +24,11 @@ const NAMES_KEY: &str = "META-INF/services";
 pub(super) async fn create(State(site): State<Site>, params: Params) -> Result<Response, Failure> {
     let service = params.declared_service()?;
     // A service that is created by v1 is persistent, whatever is asked for.
-    create_as(&site.registry, &params, &service, Kind::Persistent)?;
+    create_as(&site.registry, &params, &service, Kind::Persistent).await?;
     Ok(ok())
 }
 
-pub(super) fn create_as(
+pub(super) async fn create_as(
     registry: &Registry,
     params: &Params,
     service: &ServiceKey,
@@ -40,28 +40,30 @@ pub(super) fn create_as(
     let metadata = metadata.unwrap_or_else(syncline_model::Metadata::empty);
     let created =
         registry.act(|store, now| store.create_service(service, kind, threshold, metadata, now));
-    created.map_err(|error| Failure::of_edit(error, &service.grouped()))
+    created.map_err(|error| Failure::of_edit(error, &service.grouped()))?;
+    Ok(registry.saved().await?)
 }
 
 pub(super) async fn delete(State(site): State<Site>, params: Params) -> Result<Response, Failure> {
-    delete_empty(&site.registry, &params.declared_service()?)?;
+    delete_empty(&site.registry, &params.declared_service()?).await?;
     Ok(ok())
 }
 
-pub(super) fn delete_empty(registry: &Registry, service: &ServiceKey) -> Result<(), Failure> {
+pub(super) async fn delete_empty(registry: &Registry, service: &ServiceKey) -> Result<(), Failure> {
     let deleted = registry.act(|store, _| store.delete_service(service));
-    deleted.map_err(|error| Failure::of_edit(error, &service.grouped()))
+    deleted.map_err(|error| Failure::of_edit(error, &service.grouped()))?;
+    Ok(registry.saved().await?)
 }
 
 pub(super) async fn update(State(site): State<Site>, params: Params) -> Result<Response, Failure> {
     let service = params.service()?;
     params.required("protectThreshold")?;
-    set(&site.registry, &params, &service)?;
+    set(&site.registry, &params, &service).await?;
     Ok(ok())
 }
 
 /// Sets all that can be set; what is not named is as if it was never set.
-pub(super) fn set(
+pub(super) async fn set(
     registry: &Registry,
     params: &Params,
     service: &ServiceKey,
@@ -71,7 +73,8 @@ pub(super) fn set(
     let metadata = params.metadata(&registry.inner.interner)?;
     let metadata = metadata.unwrap_or_else(syncline_model::Metadata::empty);
     let set = registry.act(|store, now| store.update_service(service, threshold, metadata, now));
-    set.map_err(|error| Failure::of_edit(error, &service.grouped()))
+    set.map_err(|error| Failure::of_edit(error, &service.grouped()))?;
+    Ok(registry.saved().await?)
 }
 
 pub(super) async fn detail(State(site): State<Site>, params: Params) -> Result<Response, Failure> {

@@ -55,17 +55,17 @@ fn named(params: &Params) -> Result<ServiceKey, Failure> {
 }
 
 async fn register(State(site): State<Site>, params: Params) -> Result<Response, InResult> {
-    instance::put_in(&site.registry, &params, &named(&params)?)?;
+    instance::put_in(&site.registry, &params, &named(&params)?).await?;
     Ok(result("ok"))
 }
 
 async fn deregister(State(site): State<Site>, params: Params) -> Result<Response, InResult> {
-    instance::take_out(&site.registry, &params, &named(&params)?)?;
+    instance::take_out(&site.registry, &params, &named(&params)?).await?;
     Ok(result("ok"))
 }
 
 async fn update(State(site): State<Site>, params: Params) -> Result<Response, InResult> {
-    instance::override_with(&site.registry, &params, &named(&params)?)?;
+    instance::override_with(&site.registry, &params, &named(&params)?).await?;
     Ok(result("ok"))
 }
 
@@ -111,17 +111,17 @@ async fn beat(state: State<Site>, params: Params) -> Result<Response, Failure> {
 async fn create_service(State(site): State<Site>, params: Params) -> Result<Response, InResult> {
     // Unlike v1, v2 lets one create an ephemeral service.
     let kind = Kind::of(params.flag_or("ephemeral", false));
-    service::create_as(&site.registry, &params, &named(&params)?, kind)?;
+    service::create_as(&site.registry, &params, &named(&params)?, kind).await?;
     Ok(result("ok"))
 }
 
 async fn delete_service(State(site): State<Site>, params: Params) -> Result<Response, InResult> {
-    service::delete_empty(&site.registry, &named(&params)?)?;
+    service::delete_empty(&site.registry, &named(&params)?).await?;
     Ok(result("ok"))
 }
 
 async fn update_service(State(site): State<Site>, params: Params) -> Result<Response, InResult> {
-    service::set(&site.registry, &params, &named(&params)?)?;
+    service::set(&site.registry, &params, &named(&params)?).await?;
     Ok(result("ok"))
 }
 

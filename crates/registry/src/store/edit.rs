@@ -7,7 +7,7 @@ use syncline_model::{ClusterName, Instance, InstanceKey, Metadata, Seen, Service
 
 use super::service::{Publication, Published, Service};
 use super::timers::Timer;
-use super::{Kind, ServiceId, Store};
+use super::{Kind, Part, ServiceId, Store};
 use crate::moment::Moment;
 
 /// What was set for a service itself.
@@ -109,6 +109,7 @@ impl Store {
         }));
         self.watch_empty(id, now);
         self.list(id);
+        self.change_durable(key, Part::Settings);
         self.touch(id, now);
         Ok(())
     }
@@ -157,7 +158,8 @@ impl Store {
             let at = now.after(self.life.empty_kept);
             self.timers.add(at, Timer::Overrides(id));
         }
-        service.overrides.insert(instance, set);
+        service.overrides.insert(instance.clone(), set);
+        self.change_durable(key, Part::Override(instance));
         self.touch(id, now);
         Ok(())
     }
@@ -231,6 +233,8 @@ impl Store {
             }
         }
         if changed {
+            let part = Part::Instance(instance.host.clone(), instance.port);
+            self.change_durable(key, part);
             self.touch(id, now);
         }
         Ok(())
@@ -246,6 +250,7 @@ impl Store {
         if let Some(service) = self.services.get_mut(id) {
             edit(Arc::make_mut(service.record.get_or_insert_default()));
         }
+        self.change_durable(key, Part::Settings);
         self.touch(id, now);
         Ok(())
     }
@@ -280,11 +285,21 @@ impl Store {
     /// Drops the overrides of instances that stayed away.
     pub(super) fn forget_overrides(&mut self, id: ServiceId, now: Moment) {
         let kept = self.life.empty_kept;
-        if let Some(service) = self.services.get_mut(id) {
-            service.overrides.retain(|_, set| {
-                let gone = set.gone_since;
-                gone.is_none_or(|since| now.since(since) < kept)
-            });
+        let Some(service) = self.services.get_mut(id) else {
+            return;
+        };
+        let mut forgotten = Vec::new();
+        service.overrides.retain(|instance, set| {
+            let gone = set.gone_since;
+            let stays = gone.is_none_or(|since| now.since(since) < kept);
+            if !stays {
+                forgotten.push(Part::Override(instance.clone()));
+            }
+            stays
+        });
+        let key = service.key.clone();
+        for part in forgotten {
+            self.change_durable(&key, part);
         }
     }
 }

@@ -11,6 +11,7 @@
 //! [`Effects`] for the caller to fetch. No operation walks all services.
 
 mod beat;
+mod durable;
 mod edit;
 mod names;
 mod publish;
@@ -35,7 +36,8 @@ use crate::moment::Moment;
 use crate::settings::{LifeSettings, PushSettings, Settings};
 
 pub(crate) use beat::BeatTimes;
-pub(crate) use edit::{EditError, Override, Patch};
+pub(crate) use durable::{Durable, DurableKey, Part};
+pub(crate) use edit::{EditError, Override, Patch, ServiceRecord};
 pub(crate) use names::Names;
 pub(crate) use publish::{PublishError, WrongKind};
 pub(crate) use service::{CustomIds, Kind, Publication};
@@ -113,6 +115,7 @@ pub(crate) struct Store {
     links: HashMap<LinkName, (ClientId, u64)>,
     timers: Timers,
     effects: Effects,
+    durable: durable::Changed,
     counts: Counts,
     last_client: u64,
     last_revision: u64,
@@ -131,6 +134,7 @@ impl Store {
             links: HashMap::new(),
             timers: Timers::default(),
             effects: Effects::default(),
+            durable: durable::Changed::default(),
             counts: Counts::default(),
             last_client: 0,
             last_revision: 0,
@@ -354,9 +358,16 @@ impl Store {
     /// settings. Subscriptions stay, as in Nacos.
     fn unlist(&mut self, id: ServiceId) {
         if let Some(service) = self.services.get_mut(id) {
+            let mut parts = Vec::new();
+            parts.extend(service.has_durable_settings().then_some(Part::Settings));
+            parts.extend(service.overrides.keys().cloned().map(Part::Override));
             service.forget();
-            self.names.remove(&service.key);
-            self.effects.changed.push(service.key.clone());
+            let key = service.key.clone();
+            self.names.remove(&key);
+            for part in parts {
+                self.change_durable(&key, part);
+            }
+            self.effects.changed.push(key);
         }
         self.drop_unused(id);
     }

@@ -7,7 +7,7 @@ use syncline_model::ServiceKey;
 use super::beat::Beat;
 use super::service::{Publication, Publisher};
 use super::timers::Timer;
-use super::{Address, ClientId, Kind, ServiceId, Store};
+use super::{Address, ClientId, Kind, Part, ServiceId, Store};
 use crate::moment::Moment;
 
 /// The service exists and is of the other kind.
@@ -143,7 +143,13 @@ impl Store {
                         kind: other,
                     });
                 }
-                _ => service.kind = Some(kind),
+                Some(_) => {}
+                None => {
+                    service.kind = Some(kind);
+                    if service.has_durable_settings() {
+                        self.change_durable(key, Part::Settings);
+                    }
+                }
             }
         }
         Ok(id)
@@ -193,6 +199,7 @@ impl Store {
         if changed || !self.services.get(id).is_some_and(|service| service.listed) {
             self.list(id);
             self.touch(id, now);
+            self.change_publication(id, client);
         }
         if beat.is_some() {
             self.plan_beat(id, client);
@@ -207,7 +214,15 @@ impl Store {
             return;
         };
         self.counts.published_instances -= publisher.publication.instances().len();
-        if service.publishers.is_empty() {
+        if let Some(part) = service.durable_part(&publisher.publication) {
+            let key = service.key.clone();
+            self.change_durable(&key, part);
+        }
+        if self
+            .services
+            .get(id)
+            .is_some_and(|service| service.publishers.is_empty())
+        {
             self.watch_empty(id, now);
         }
         self.leave_overrides(id, &publisher.publication, now);

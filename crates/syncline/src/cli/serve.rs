@@ -9,18 +9,21 @@ use tokio_util::sync::CancellationToken;
 use super::stop::stopped;
 use super::{Context, Exit, Usage};
 use crate::config::Endpoint;
-use crate::daemon::config_upstream;
+use crate::daemon::{Daemon, config_upstream};
 
-/// Serve an empty Nacos-compatible registry
+/// Serve a Nacos-compatible registry
 ///
 /// HTTP on one port, gRPC on the port + 1000. What clients register lives as
-/// long as they do.
+/// long as they do. With a state folder, persistent instances and the settings
+/// of services, clusters and instances are kept there, and are back at the next
+/// start; without one they end with the command.
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "\
 Examples:
   syncline serve
   syncline serve --listen 0.0.0.0:8848 --push-delay 500ms
-  syncline serve --configs-from nacos://10.0.0.1:8848")]
+  syncline serve --configs-from nacos://10.0.0.1:8848
+  syncline serve --state /var/lib/syncline-registry")]
 pub struct ServeArgs {
     /// The HTTP address
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8848", value_parser = listen)]
@@ -62,22 +65,25 @@ impl ServeArgs {
     /// Serves until told to stop.
     ///
     /// # Errors
-    /// When a port is taken.
+    /// When the state folder cannot be used, or a port is taken.
     pub async fn run(self, context: &Context) -> anyhow::Result<Exit> {
+        let settings = Settings {
+            push: PushSettings {
+                delay: self.push_delay.get(),
+                ..PushSettings::default()
+            },
+            ..Settings::default()
+        };
+        let configs = self.configs(context)?;
+        let registry = match &context.global.state {
+            Some(state) => Registry::open(settings, configs, &state.join(Daemon::REGISTRIES))?,
+            None => Registry::with_configs(settings, configs),
+        };
         let listeners = match self.listen.http().port() {
             0 => Listeners::bind_free().await?,
             _ => Listeners::bind(self.listen.http()).await?,
         };
         let (http, grpc) = (listeners.http_addr(), listeners.grpc_addr());
-        let push = PushSettings {
-            delay: self.push_delay.get(),
-            ..PushSettings::default()
-        };
-        let settings = Settings {
-            push,
-            ..Settings::default()
-        };
-        let registry = Registry::with_configs(settings, self.configs(context)?);
         let palette = context.screen.palette;
         let hint = palette.dim(format!("look into it: syncline list nacos://{http}"));
         let name = palette.strong("Nacos-compatible registry");

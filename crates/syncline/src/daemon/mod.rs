@@ -17,13 +17,15 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use syncline_admin::{AdminError, ControlClient};
+use syncline_connector_embedded::EmbeddedConfig;
 use syncline_contract::Ending;
 use syncline_engine::store::{Install, InstallError, InstallKey, StoreError};
 use syncline_engine::{Engine, EngineHandle, Mode, Retired, State, StateError};
 use syncline_model::{EndpointName, LinkName};
 use syncline_nacos::http::SetupError;
-use syncline_registry::{Listeners, Registry, ServeError};
+use syncline_registry::{FolderError, Listeners, Registry, ServeError};
 use thiserror::Error;
+use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -35,6 +37,13 @@ pub use reload::ReloadError;
 pub use takeover::TakeoverError;
 
 use crate::config::{Config, is_name};
+
+/// How long a daemon that was taken over from may keep a registry's folder: it
+/// lets go of that after its ports.
+const FOLDER_FREE_WITHIN: Duration = Duration::from_secs(5);
+
+/// How often it is looked whether it has.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// How long writes under way may take to end when the daemon stops.
 const STOP_WITHIN: Duration = Duration::from_secs(10);
@@ -111,6 +120,14 @@ pub enum DaemonError {
     /// The engine before this one did not end.
     #[error("end what ran with the configuration before")]
     NotLeft,
+    /// What an embedded registry keeps could not be opened.
+    #[error("open what the embedded registry `{endpoint}` keeps")]
+    Keep {
+        /// Which one.
+        endpoint: EndpointName,
+        /// Why not.
+        source: FolderError,
+    },
     /// An embedded registry could not be served.
     #[error("serve the embedded registry `{endpoint}`")]
     Serve {
@@ -130,6 +147,10 @@ pub enum DaemonError {
 }
 
 impl Daemon {
+    /// Where embedded registries keep what outlives the process, in the state
+    /// folder: each in a folder with its endpoint's name.
+    pub const REGISTRIES: &str = "registry";
+
     /// Starts a configuration.
     ///
     /// # Errors
@@ -283,20 +304,13 @@ async fn serve_registries(
             endpoint: endpoint.clone(),
             source,
         };
+        let registry = make_registry(endpoint, embedded, config, options).await?;
         let address = embedded.listen.http();
         let listeners = match address.port() {
             0 => Listeners::bind_free().await,
             _ => Listeners::bind(address).await,
         }
         .map_err(failed)?;
-        let configs = connectors::configs_from(config, embedded).map_err(|source| {
-            DaemonError::ConfigsFrom {
-                endpoint: endpoint.clone(),
-                source,
-            }
-        })?;
-        let settings = connectors::registry_settings(embedded);
-        let registry = Registry::with_configs(settings, configs);
         served.push(ServedRegistry {
             endpoint: endpoint.clone(),
             http: listeners.http_addr(),
@@ -311,6 +325,45 @@ async fn serve_registries(
         });
     }
     Ok(served)
+}
+
+/// A registry as configured, with what it kept of earlier runs.
+async fn make_registry(
+    endpoint: &EndpointName,
+    embedded: &EmbeddedConfig,
+    config: &Config,
+    options: &Options,
+) -> Result<Registry, DaemonError> {
+    let settings = connectors::registry_settings(embedded);
+    let configs = connectors::configs_from(config, embedded);
+    let configs = configs.map_err(|source| DaemonError::ConfigsFrom {
+        endpoint: endpoint.clone(),
+        source,
+    })?;
+    let Some(folder) = kept(endpoint, options) else {
+        return Ok(Registry::with_configs(settings, configs));
+    };
+    // The daemon before this one may be about to let go of it.
+    let deadline = Instant::now() + FOLDER_FREE_WITHIN;
+    loop {
+        match Registry::open(settings.clone(), configs.clone(), &folder) {
+            Err(FolderError::InUse { .. }) if Instant::now() < deadline => sleep(LOOK_EVERY).await,
+            opened => {
+                return opened.map_err(|source| DaemonError::Keep {
+                    endpoint: endpoint.clone(),
+                    source,
+                });
+            }
+        }
+    }
+}
+
+/// Where an embedded registry keeps what outlives the process. A dry run makes
+/// no folder.
+fn kept(endpoint: &EndpointName, options: &Options) -> Option<PathBuf> {
+    let folder = options.state.as_ref()?.join(Daemon::REGISTRIES);
+    let folder = folder.join(endpoint.as_str());
+    (options.mode == Mode::Live || folder.exists()).then_some(folder)
 }
 
 fn serve_control(

@@ -1,6 +1,7 @@
 //! The store's rules, with time handed in.
 
 mod beats;
+mod durable;
 mod merge;
 mod operators;
 mod pushes;

@@ -8,6 +8,32 @@ use super::seen::{Instance, Service};
 use super::subscriber::Subscriber;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_applications_registered_to_stay_outlives_a_daemon_that_is_killed()
+-> anyhow::Result<()> {
+    let orders = Service::plain("orders");
+    let mut setup = Setup::new()?;
+    let (here, there) = (setup.address()?, setup.address()?);
+    let mut daemon = setup.run(&format!(
+        "endpoints:
+  here: {{ kind: embedded, listen: \"{here}\" }}
+  there: {{ kind: embedded, listen: \"{there}\" }}
+links:
+  - {{ name: over, from: here, to: there }}
+"
+    ))?;
+    daemon.in_step().await?;
+    let stays = [Instance::at("10.0.0.1:80").with("zone", "a").weighing(2.0)];
+    Nacos::at(here).persist(&orders, &stays[0]).await?;
+    daemon.kill().await?;
+    daemon.restart()?;
+    daemon.in_step().await?;
+    assert_eq!(Nacos::at(here).raw(&orders).await?, stays);
+    let consumer = Subscriber::of(Nacos::at(there), std::slice::from_ref(&orders))?;
+    consumer.sees_exactly(&orders, &stays).await?;
+    daemon.stop().await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_last_known_good_is_served_with_every_source_dead() -> anyhow::Result<()> {
     let source = Embedded::serve().await?;
     let orders = Service::plain("orders");

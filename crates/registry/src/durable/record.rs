@@ -1,0 +1,251 @@
+//! How durable parts are written as bytes: JSON that a person can read, sealed
+//! by a checksum.
+//!
+//! The checksum covers the key as well, so that a record that ends up under
+//! another part's key is as bad as one with a flipped bit. Fractions are
+//! written as text, which brings back every bit of them, and also what JSON has
+//! no number for.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use syncline_model::{
+    ClusterName, Instance, InstanceKey, Metadata, Port, Seen, ServiceKey, Weight,
+};
+
+use crate::intern::Interner;
+use crate::store::{Durable, DurableKey, Kind, Override, Part, ServiceRecord};
+
+const CHECKSUM_BYTES: usize = 4;
+
+/// Why bytes are not the record that should stand there.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum RecordError {
+    #[error("its checksum does not match")]
+    Checksum,
+    #[error("it cannot be read")]
+    Unreadable(#[from] serde_json::Error),
+    #[error("its {0} makes no sense")]
+    Senseless(&'static str),
+}
+
+/// Namespace, group, name, and the part.
+#[derive(Serialize, Deserialize)]
+struct StoredKey(String, String, String, StoredPart);
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum StoredPart {
+    Settings,
+    Override(String, u16, String),
+    Instance(String, u16),
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+struct StoredSettings {
+    ephemeral: Option<bool>,
+    record: Option<StoredRecord>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+struct StoredRecord {
+    protect_threshold: String,
+    metadata: BTreeMap<String, String>,
+    checkers: BTreeMap<String, String>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+struct StoredOverride {
+    weight: String,
+    enabled: bool,
+    metadata: BTreeMap<String, String>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+struct StoredInstance {
+    cluster: String,
+    weight: String,
+    healthy: Option<bool>,
+    enabled: bool,
+    ephemeral: Option<bool>,
+    metadata: BTreeMap<String, String>,
+    id: Option<String>,
+}
+
+/// The bytes under which a part stands.
+pub(super) fn encode_key(key: &DurableKey) -> Result<Vec<u8>, RecordError> {
+    let part = match &key.part {
+        Part::Settings => StoredPart::Settings,
+        Part::Override(instance) => StoredPart::Override(
+            instance.host.to_string(),
+            instance.port.get(),
+            instance.cluster.to_string(),
+        ),
+        Part::Instance(host, port) => StoredPart::Instance(host.to_string(), port.get()),
+    };
+    let ServiceKey {
+        namespace,
+        group,
+        name,
+    } = &key.service;
+    let key = StoredKey(
+        namespace.to_string(),
+        group.to_string(),
+        name.to_string(),
+        part,
+    );
+    Ok(serde_json::to_vec(&key)?)
+}
+
+/// The part that stands under such bytes.
+pub(super) fn decode_key(bytes: &[u8]) -> Result<DurableKey, RecordError> {
+    let StoredKey(namespace, group, name, part) = serde_json::from_slice(bytes)?;
+    let port = |port| Port::new(port).ok_or(RecordError::Senseless("port"));
+    let part = match part {
+        StoredPart::Settings => Part::Settings,
+        StoredPart::Override(host, at, cluster) => Part::Override(InstanceKey {
+            host: host.as_str().into(),
+            port: port(at)?,
+            cluster: ClusterName::from(cluster),
+        }),
+        StoredPart::Instance(host, at) => Part::Instance(host.as_str().into(), port(at)?),
+    };
+    let service = ServiceKey::new(namespace, group, name);
+    Ok(DurableKey { service, part })
+}
+
+/// A part's content, sealed together with its key.
+pub(super) fn encode(key: &[u8], durable: &Durable) -> Result<Vec<u8>, RecordError> {
+    let body = match durable {
+        Durable::Settings { kind, record } => serde_json::to_vec(&StoredSettings {
+            ephemeral: kind.map(Kind::is_ephemeral),
+            record: record.as_deref().map(store_record),
+        }),
+        Durable::Override(set) => serde_json::to_vec(&StoredOverride {
+            weight: set.weight.get().to_string(),
+            enabled: set.enabled,
+            metadata: store_metadata(&set.metadata),
+        }),
+        Durable::Instance { instance, id } => serde_json::to_vec(&StoredInstance {
+            cluster: instance.key.cluster.to_string(),
+            weight: instance.weight.get().to_string(),
+            healthy: store_seen(instance.healthy),
+            enabled: instance.enabled,
+            ephemeral: store_seen(instance.ephemeral),
+            metadata: store_metadata(&instance.metadata),
+            id: id.as_deref().map(str::to_owned),
+        }),
+    }?;
+    Ok([&checksum(key, &body), body.as_slice()].concat())
+}
+
+/// A part's content, if it is what was written under that key.
+pub(super) fn decode(
+    bytes: &[u8],
+    part: &Part,
+    sealed: &[u8],
+    interner: &Interner,
+) -> Result<Durable, RecordError> {
+    let (stored, body) = sealed
+        .split_first_chunk::<CHECKSUM_BYTES>()
+        .ok_or(RecordError::Checksum)?;
+    if *stored != checksum(bytes, body) {
+        return Err(RecordError::Checksum);
+    }
+    let metadata = |pairs: &BTreeMap<String, String>| {
+        interner.metadata(pairs.iter().map(|(k, v)| (k.as_str(), v.as_str())))
+    };
+    Ok(match part {
+        Part::Settings => {
+            let StoredSettings { ephemeral, record } = serde_json::from_slice(body)?;
+            let record = record.map(|record| {
+                let threshold = record.protect_threshold.parse();
+                Ok::<_, RecordError>(Arc::new(ServiceRecord {
+                    protect_threshold: threshold
+                        .map_err(|_| RecordError::Senseless("protect threshold"))?,
+                    metadata: metadata(&record.metadata),
+                    checkers: read_checkers(record.checkers),
+                }))
+            });
+            Durable::Settings {
+                kind: ephemeral.map(Kind::of),
+                record: record.transpose()?,
+            }
+        }
+        Part::Override(_) => {
+            let set: StoredOverride = serde_json::from_slice(body)?;
+            let weight = read_weight(&set.weight)?;
+            Durable::Override(Override::new(weight, set.enabled, metadata(&set.metadata)))
+        }
+        Part::Instance(host, port) => {
+            let stored: StoredInstance = serde_json::from_slice(body)?;
+            let instance = Instance {
+                key: InstanceKey {
+                    host: host.clone(),
+                    port: *port,
+                    cluster: ClusterName::new(interner.text(&stored.cluster)),
+                },
+                weight: read_weight(&stored.weight)?,
+                healthy: read_seen(stored.healthy),
+                enabled: stored.enabled,
+                ephemeral: read_seen(stored.ephemeral),
+                metadata: metadata(&stored.metadata),
+            };
+            Durable::Instance {
+                instance: Box::new(instance),
+                id: stored.id.map(Arc::from),
+            }
+        }
+    })
+}
+
+fn checksum(key: &[u8], body: &[u8]) -> [u8; CHECKSUM_BYTES] {
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(key);
+    hasher.update(body);
+    hasher.finalize().to_le_bytes()
+}
+
+fn store_record(record: &ServiceRecord) -> StoredRecord {
+    let checkers = record.checkers.iter();
+    StoredRecord {
+        protect_threshold: record.protect_threshold.to_string(),
+        metadata: store_metadata(&record.metadata),
+        checkers: checkers
+            .map(|(cluster, checker)| (cluster.to_string(), checker.to_string()))
+            .collect(),
+    }
+}
+
+fn read_checkers(stored: BTreeMap<String, String>) -> BTreeMap<ClusterName, Arc<str>> {
+    let checkers = stored.into_iter();
+    checkers
+        .map(|(cluster, checker)| (ClusterName::from(cluster), Arc::from(checker)))
+        .collect()
+}
+
+fn store_metadata(metadata: &Metadata) -> BTreeMap<String, String> {
+    let pairs = metadata.iter();
+    pairs.map(|(k, v)| (k.to_owned(), v.to_owned())).collect()
+}
+
+fn read_weight(text: &str) -> Result<Weight, RecordError> {
+    let weight = text.parse().ok().and_then(Weight::new);
+    weight.ok_or(RecordError::Senseless("weight"))
+}
+
+fn store_seen(seen: Seen<bool>) -> Option<bool> {
+    match seen {
+        Seen::Known(value) => Some(value),
+        Seen::Unknown => None,
+    }
+}
+
+fn read_seen(stored: Option<bool>) -> Seen<bool> {
+    stored.map_or(Seen::Unknown, Seen::Known)
+}
