@@ -159,6 +159,11 @@ impl Answer {
         )
     }
 
+    /// The instances alone, as v3 lists them.
+    pub(crate) fn hosts(&self) -> &RawValue {
+        &self.hosts
+    }
+
     fn to_push(&self, id: u64) -> Result<Push, EncodeError> {
         let request = NotifySubscriberRequest {
             namespace: None,

@@ -48,6 +48,7 @@ mod intern;
 mod link;
 mod moment;
 mod page;
+mod presented;
 #[cfg(test)]
 mod recorded;
 mod registry;
@@ -63,7 +64,8 @@ pub use configs::ConfigUpstream;
 pub use durable::FolderError;
 pub use figures::Figures;
 pub use link::LinkClient;
+pub use presented::{NotPresented, PresentedVersion};
 pub use registry::{Origin, Registry};
 pub use serve::{GRPC_OFFSET, Listeners, ServeError, serve};
-pub use settings::{LifeSettings, Limits, PRESENTED_VERSION, PushSettings, Settings};
+pub use settings::{LifeSettings, Limits, PushSettings, Settings};
 pub use udp::UdpSettings;

@@ -2,18 +2,14 @@
 
 use std::time::Duration;
 
+use crate::presented::PresentedVersion;
 use crate::udp::UdpSettings;
-
-/// The Nacos version whose HTTP answers the registry gives, and which it
-/// states on `/v1/console/server/state`.
-///
-/// It goes beyond that version in one thing: over gRPC it negotiates abilities
-/// and takes persistent instances, as 2.3 and later do.
-pub const PRESENTED_VERSION: &str = "2.2.4";
 
 /// How a registry behaves. The defaults suit a replica or a test.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Settings {
+    /// The Nacos version that is presented.
+    pub version: PresentedVersion,
     /// What stands before every HTTP path, without a slash at its end;
     /// `/nacos` unless a client was told otherwise.
     pub context_path: String,
@@ -86,6 +82,7 @@ pub struct Limits {
 impl Default for Settings {
     fn default() -> Self {
         Self {
+            version: PresentedVersion::default(),
             context_path: "/nacos".into(),
             push: PushSettings::default(),
             life: LifeSettings::default(),

@@ -10,7 +10,7 @@ mod source;
 mod target;
 
 use syncline_model::LinkName;
-use syncline_registry::Registry;
+use syncline_registry::{PresentedVersion, Registry};
 
 pub use config::EmbeddedConfig;
 pub use source::EmbeddedSource;
@@ -24,6 +24,10 @@ pub fn source(registry: &Registry) -> EmbeddedSource {
 /// The registry as the target of a link.
 pub fn target(registry: &Registry, link: &LinkName) -> EmbeddedTarget {
     EmbeddedTarget::new(registry, link)
+}
+
+fn product(presented: PresentedVersion) -> String {
+    format!("embedded registry (presents Nacos {presented})")
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use syncline_contract::{
 };
 use syncline_model::scope::Scope;
 use syncline_model::{NamespaceId, ServiceKey, Truth, View};
-use syncline_registry::{PRESENTED_VERSION, Registry};
+use syncline_registry::Registry;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -45,7 +45,7 @@ impl EmbeddedSource {
 impl Source for EmbeddedSource {
     async fn describe(&self) -> Result<SourceReport, Failure> {
         Ok(SourceReport {
-            product: format!("embedded registry (presents Nacos {PRESENTED_VERSION})"),
+            product: super::product(self.registry.settings().version),
             reading: "raw view from memory".to_owned(),
             truth: Truth::Raw,
             watching: "every change at once".to_owned(),

@@ -4,18 +4,20 @@ use async_trait::async_trait;
 use parking_lot::Mutex;
 use syncline_contract::{Class, Ending, Failure, Hold, Target, TargetReport, Unavailable, Write};
 use syncline_model::{Identity, LinkName};
-use syncline_registry::{LinkClient, PRESENTED_VERSION, Registry};
+use syncline_registry::{LinkClient, PresentedVersion, Registry};
 
 /// An embedded registry, written by one link.
 pub struct EmbeddedTarget {
     /// `None` once the link has ended.
     client: Mutex<Option<LinkClient>>,
+    presented: PresentedVersion,
 }
 
 impl EmbeddedTarget {
     pub(crate) fn new(registry: &Registry, link: &LinkName) -> Self {
         Self {
             client: Mutex::new(Some(registry.link_client(link))),
+            presented: registry.settings().version,
         }
     }
 }
@@ -24,7 +26,7 @@ impl EmbeddedTarget {
 impl Target for EmbeddedTarget {
     async fn describe(&self) -> Result<TargetReport, Failure> {
         Ok(TargetReport {
-            product: format!("embedded registry (presents Nacos {PRESENTED_VERSION})"),
+            product: super::product(self.presented),
             identity: Identity::AddressAndCluster,
             // It lives and ends with this process, as a connection does.
             hold: Hold::Connection,

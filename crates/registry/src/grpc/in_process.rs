@@ -3,6 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
+use syncline_nacos::message::ConnectionSetupRequest;
 use syncline_nacos::message::payload::Payload;
 
 use super::outbox::Outbox;
@@ -26,8 +27,8 @@ impl InProcess {
         }
     }
 
-    pub(crate) fn set_up(&self) {
-        self.transport.set_up(&self.outbox);
+    pub(crate) fn set_up(&self, setup: &ConnectionSetupRequest) {
+        self.transport.set_up(&self.outbox, setup);
     }
 
     pub(crate) fn call(&self, request: &Payload) -> Payload {

@@ -35,7 +35,7 @@ use crate::registry::Registry;
 
 #[cfg(test)]
 pub(crate) use in_process::InProcess;
-pub(crate) use outbox::Outboxes;
+pub(crate) use outbox::{Outboxes, Peer};
 pub(crate) use transport::Transport;
 use transport::TransportIo;
 

@@ -5,6 +5,7 @@
 //! a backlog, and costs no more than the names of what it subscribed to.
 
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -20,13 +21,31 @@ use crate::store::ClientId;
 /// Questions and answers that are not pushes. There are never many.
 const MOST_MESSAGES: usize = 16;
 
-/// The outboxes of all connections.
+/// The outboxes of all connections, and who is behind each.
 #[derive(Default)]
-pub(crate) struct Outboxes(HashMap<ClientId, Arc<Outbox>>);
+pub(crate) struct Outboxes(HashMap<ClientId, (Arc<Outbox>, Arc<Peer>)>);
+
+/// Who is behind a connection, by its own account.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Peer {
+    /// The name by which the client knows its connection.
+    pub(crate) id: String,
+    /// Where it comes from.
+    pub(crate) address: SocketAddr,
+    /// Its kind and version (`Nacos-Java-Client:v2.5.1`).
+    pub(crate) agent: String,
+    /// Its application.
+    pub(crate) app: String,
+}
 
 impl Outboxes {
-    pub(super) fn insert(&mut self, client: ClientId, outbox: Arc<Outbox>) {
-        self.0.insert(client, outbox);
+    pub(super) fn insert(&mut self, client: ClientId, outbox: Arc<Outbox>, peer: Peer) {
+        self.0.insert(client, (outbox, Arc::new(peer)));
+    }
+
+    /// Who is behind a client's connection, while it is open.
+    pub(crate) fn peer(&self, client: ClientId) -> Option<Arc<Peer>> {
+        self.0.get(&client).map(|(_, peer)| peer.clone())
     }
 
     pub(super) fn remove(&mut self, client: ClientId) {
@@ -36,7 +55,7 @@ impl Outboxes {
     /// Notes that subscribers are due a push.
     pub(crate) fn post(&self, pushes: &[(ServiceKey, Vec<ClientId>)]) {
         for (service, clients) in pushes {
-            for outbox in clients.iter().filter_map(|client| self.0.get(client)) {
+            for (outbox, _) in clients.iter().filter_map(|client| self.0.get(client)) {
                 outbox.post(service);
             }
         }

@@ -91,7 +91,7 @@ fn set_up(transport: &Transport, outbox: &Arc<Outbox>, payload: &Payload) {
             return;
         }
     };
-    transport.set_up(outbox);
+    transport.set_up(outbox, &setup);
     tracing::debug!(client = transport.id(), version = ?setup.client_version, "set up");
     // Only clients that sent a table understand one (2.3 and later).
     if setup.ability_table.is_some() {

@@ -9,13 +9,13 @@ use std::task::{Context, Poll};
 
 use futures_util::task::AtomicWaker;
 use parking_lot::Mutex;
-use syncline_nacos::message::ClientDetectionRequest;
 use syncline_nacos::message::payload::Payload;
+use syncline_nacos::message::{ClientDetectionRequest, ConnectionSetupRequest};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tonic::transport::server::Connected;
 
-use super::outbox::Outbox;
+use super::outbox::{Outbox, Peer};
 use crate::configs::Line;
 use crate::moment::Moment;
 use crate::registry::Registry;
@@ -26,6 +26,7 @@ use crate::unasked;
 pub(crate) struct Transport {
     registry: Registry,
     id: String,
+    peer: SocketAddr,
     /// When anything was last heard, as a [`Moment`].
     heard: AtomicU64,
     /// When the client was asked whether it is there; 0 if it was heard since.
@@ -48,6 +49,7 @@ impl Transport {
         Self {
             registry: registry.clone(),
             id: format!("{}_{}_{}", now.unix_millis(), peer.ip(), peer.port()),
+            peer,
             heard: AtomicU64::new(now.unix_millis()),
             asked: AtomicU64::new(0),
             client: Mutex::new(None),
@@ -89,10 +91,16 @@ impl Transport {
     }
 
     /// Makes a client of the transport. A second setup starts anew.
-    pub(super) fn set_up(&self, outbox: &Arc<Outbox>) {
+    pub(super) fn set_up(&self, outbox: &Arc<Outbox>, setup: &ConnectionSetupRequest) {
         let id = self.registry.act(|store, _| store.connect());
+        let peer = Peer {
+            id: self.id.clone(),
+            address: self.peer,
+            agent: setup.client_version.clone(),
+            app: setup.labels.get("AppName").cloned().unwrap_or_default(),
+        };
         let mut outboxes = self.registry.inner.outboxes.write();
-        outboxes.insert(id, outbox.clone());
+        outboxes.insert(id, outbox.clone(), peer);
         drop(outboxes);
         let outbox = outbox.clone();
         let before = self.client.lock().replace(Client {

@@ -1,6 +1,7 @@
 //! The catalog: services and instances as the console sees them, raw.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
@@ -9,7 +10,7 @@ use serde::Serialize;
 use syncline_model::{ClusterName, Instance, ServiceKey};
 
 use super::Site;
-use super::failure::Failure;
+use super::failure::{Code, Failure};
 use super::params::Params;
 use super::pattern::Pattern;
 use super::service;
@@ -48,7 +49,7 @@ pub(super) async fn services(
 
 /// A parameter that Nacos declares as a number that may be missing, and then
 /// cannot do without.
-fn int_parameter(params: &Params, name: &str) -> Result<i64, Failure> {
+fn int_parameter(params: &Params, name: &'static str) -> Result<i64, Failure> {
     match params.get(name) {
         Some(_) => params.integer(name),
         None => Err(Failure::unreadable(format!(
@@ -60,7 +61,7 @@ fn int_parameter(params: &Params, name: &str) -> Result<i64, Failure> {
 }
 
 /// The services of a namespace whose name and group match the patterns.
-fn matching(registry: &Registry, params: &Params) -> Result<Vec<ServiceKey>, Failure> {
+pub(super) fn matching(registry: &Registry, params: &Params) -> Result<Vec<ServiceKey>, Failure> {
     let pattern = |name| params.get(name).map(Pattern::parse).transpose();
     let names = pattern("serviceNameParam")?;
     let groups = pattern("groupNameParam")?;
@@ -77,7 +78,7 @@ fn matching(registry: &Registry, params: &Params) -> Result<Vec<ServiceKey>, Fai
     Ok(found)
 }
 
-fn having_instances(registry: &Registry, services: Vec<ServiceKey>) -> Vec<ServiceKey> {
+pub(super) fn having_instances(registry: &Registry, services: Vec<ServiceKey>) -> Vec<ServiceKey> {
     let mut having = Vec::new();
     for services in services.chunks(AT_ONCE) {
         registry.act(|store, _| {
@@ -91,7 +92,7 @@ fn having_instances(registry: &Registry, services: Vec<ServiceKey>) -> Vec<Servi
     having
 }
 
-fn snapshots(registry: &Registry, services: &[ServiceKey]) -> Vec<std::sync::Arc<Snapshot>> {
+pub(super) fn snapshots(registry: &Registry, services: &[ServiceKey]) -> Vec<Arc<Snapshot>> {
     let mut snapshots = Vec::with_capacity(services.len());
     for services in services.chunks(AT_ONCE) {
         registry.act(|store, _| {
@@ -114,7 +115,7 @@ struct Summaries<'a> {
 /// A service without its instances.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Summary<'a> {
+pub(super) struct Summary<'a> {
     name: &'a str,
     group_name: &'a str,
     cluster_count: usize,
@@ -125,7 +126,7 @@ struct Summary<'a> {
 }
 
 impl<'a> Summary<'a> {
-    fn new(snapshot: &'a Snapshot) -> Self {
+    pub(super) fn new(snapshot: &'a Snapshot) -> Self {
         let instances = snapshot.set.instances();
         let healthy = instances.iter().filter(|i| i.healthy.or(true)).count();
         let clusters = by_cluster(instances).len();
@@ -218,7 +219,7 @@ impl<'a> BulkInstance<'a> {
 }
 
 /// A service's own metadata, empty where none was ever set.
-struct ShownOrEmpty<'a>(&'a Snapshot);
+pub(super) struct ShownOrEmpty<'a>(pub(super) &'a Snapshot);
 
 impl Serialize for ShownOrEmpty<'_> {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -229,7 +230,7 @@ impl Serialize for ShownOrEmpty<'_> {
     }
 }
 
-fn by_cluster(instances: &[Instance]) -> BTreeMap<&ClusterName, Vec<&Instance>> {
+pub(super) fn by_cluster(instances: &[Instance]) -> BTreeMap<&ClusterName, Vec<&Instance>> {
     let mut clusters: BTreeMap<_, Vec<_>> = BTreeMap::new();
     for instance in instances {
         clusters
@@ -241,15 +242,17 @@ fn by_cluster(instances: &[Instance]) -> BTreeMap<&ClusterName, Vec<&Instance>> 
 }
 
 pub(super) async fn service(State(site): State<Site>, params: Params) -> Result<Response, Failure> {
-    let missing = |grouped: &str| Failure::NotFound(format!("service {grouped} is not found!"));
     if params.get("serviceName").is_none() {
-        return Err(missing("@@"));
+        return Err(unknown_service("@@"));
     }
     let service = params.service()?;
     let grouped = service.grouped();
-    let snapshot = site.registry.look(&service);
-    let snapshot = snapshot.ok_or_else(|| missing(&grouped))?;
+    let snapshot = look(&site.registry, &service)?;
     let clusters = service::clusters(&snapshot);
+    let own_port = match site.registry.settings().version.has_v3() {
+        true => "useIpPort4Check",
+        false => "useIPPort4Check",
+    };
     let clusters: Vec<_> = clusters
         .iter()
         .map(|(name, checker)| {
@@ -259,7 +262,7 @@ pub(super) async fn service(State(site): State<Site>, params: Params) -> Result<
                 "healthChecker": checker,
                 "defaultPort": 80,
                 "defaultCheckPort": 80,
-                "useIPPort4Check": true,
+                own_port: true,
                 "metadata": {},
             })
         })
@@ -294,31 +297,58 @@ pub(super) async fn instances(
     let page_no = params.integer("pageNo")?;
     let page_size = params.integer("pageSize")?;
     let grouped = service.grouped();
-    let snapshot = site.registry.look(&service);
-    let snapshot =
-        snapshot.ok_or_else(|| Failure::NotFound(format!("service {grouped} is not found!")))?;
-    if !service::clusters(&snapshot).contains_key(&cluster) {
-        let text = format!("cluster {cluster} is not found!");
-        return Err(Failure::NotFound(text));
-    }
-    let instances = snapshot.set.instances().iter();
-    let instances: Vec<&Instance> = instances.filter(|i| i.key.cluster == cluster).collect();
+    let snapshot = look(&site.registry, &service)?;
+    let instances = of_cluster(&snapshot, &cluster)?;
     // Unlike the pages of other lists, a page 0 of this one is empty.
     let shown = if page_no < 1 {
         &[]
     } else {
         page(&instances, page_no, page_size)
     };
-    let list = shown.iter().map(|instance| ShownInstance {
-        instance,
-        snapshot: &snapshot,
-        grouped: &grouped,
-        protected: false,
-        life: &site.registry.settings().life,
-    });
     Ok(Json(Page {
-        list: list.collect(),
+        list: raw(&site.registry, &snapshot, &grouped, shown),
         count: instances.len(),
     })
     .into_response())
+}
+
+/// A service as it stands; here an unknown one is not found.
+pub(super) fn look(registry: &Registry, service: &ServiceKey) -> Result<Arc<Snapshot>, Failure> {
+    let snapshot = registry.look(service);
+    snapshot.ok_or_else(|| unknown_service(&service.grouped()))
+}
+
+fn unknown_service(grouped: &str) -> Failure {
+    Failure::NotFound(Code::Server, format!("service {grouped} is not found!"))
+}
+
+/// All instances of one cluster, which has to have some.
+pub(super) fn of_cluster<'a>(
+    snapshot: &'a Snapshot,
+    cluster: &ClusterName,
+) -> Result<Vec<&'a Instance>, Failure> {
+    let instances = snapshot.set.instances().iter();
+    let instances: Vec<_> = instances.filter(|i| i.key.cluster == *cluster).collect();
+    if instances.is_empty() {
+        let text = format!("cluster {cluster} is not found!");
+        return Err(Failure::NotFound(Code::Server, text));
+    }
+    Ok(instances)
+}
+
+/// Instances as they are, whatever a consumer would be shown of them.
+pub(super) fn raw<'a>(
+    registry: &'a Registry,
+    snapshot: &'a Snapshot,
+    grouped: &'a str,
+    instances: &[&'a Instance],
+) -> Vec<ShownInstance<'a>> {
+    let shown = instances.iter().map(|instance| ShownInstance {
+        instance,
+        snapshot,
+        grouped,
+        protected: false,
+        life: &registry.settings().life,
+    });
+    shown.collect()
 }

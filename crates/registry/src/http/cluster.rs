@@ -5,12 +5,13 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::Response;
 use serde::Deserialize;
-use syncline_model::ClusterName;
+use syncline_model::{ClusterName, ServiceKey};
 
 use super::Site;
-use super::failure::{Failure, ok};
+use super::failure::{Code, Failure, ok};
 use super::instance::named;
 use super::params::Params;
+use crate::registry::Registry;
 use crate::store::EditError;
 
 /// What names a checker's kind.
@@ -20,27 +21,50 @@ struct Checker {
 }
 
 pub(super) async fn update(State(site): State<Site>, params: Params) -> Result<Response, Failure> {
-    let service = params.service()?;
+    set_checker(&site.registry, &params, &params.service()?).await?;
+    Ok(ok())
+}
+
+/// Sets the checker of the cluster that the parameters name.
+pub(super) async fn set_checker(
+    registry: &Registry,
+    params: &Params,
+    service: &ServiceKey,
+) -> Result<(), Failure> {
     let cluster = ClusterName::from(params.required("clusterName")?);
     params.integer("checkPort")?;
     params.required("useInstancePort4Check")?;
     let checker = params.required("healthChecker")?;
     serde_json::from_str::<Checker>(checker)?;
     let checker: Arc<str> = Arc::from(checker);
-    let updated = site
-        .registry
-        .act(|store, now| store.set_checker(&service, cluster, checker, now));
-    updated.map_err(|_| Failure::Refused(format!("service not found:{}", service.grouped())))?;
-    site.registry.saved().await?;
-    Ok(ok())
+    let updated = registry.act(|store, now| store.set_checker(service, cluster, checker, now));
+    updated.map_err(|_| {
+        let text = if registry.settings().version.has_v3() {
+            let ServiceKey { group, name, .. } = service;
+            format!("service not found groupName: {group},serviceName: {name}")
+        } else {
+            format!("service not found:{}", service.grouped())
+        };
+        Failure::Refused(Code::Server, text)
+    })?;
+    Ok(registry.saved().await?)
 }
 
 pub(super) async fn set_health(
     State(site): State<Site>,
     params: Params,
 ) -> Result<Response, Failure> {
-    let service = params.service()?;
-    let instance = named(&site.registry, &params)?;
+    set_health_of(&site.registry, &params, &params.service()?).await?;
+    Ok(ok())
+}
+
+/// Sets the health of the instance that the parameters name.
+pub(super) async fn set_health_of(
+    registry: &Registry,
+    params: &Params,
+    service: &ServiceKey,
+) -> Result<(), Failure> {
+    let instance = named(registry, params)?;
     let healthy = match params.get("valid") {
         Some(_) => params.flag_or("valid", false),
         None => {
@@ -52,17 +76,16 @@ pub(super) async fn set_health(
         let checker = serde_json::from_str::<Checker>(checker);
         checker.is_ok_and(|checker| checker.r#type == "NONE")
     };
-    let set = site
-        .registry
-        .act(|store, now| store.set_health(&service, &instance, healthy, unchecked, now));
+    let set =
+        registry.act(|store, now| store.set_health(service, &instance, healthy, unchecked, now));
     set.map_err(|error| match error {
-        EditError::CheckerWorking => Failure::Refused(format!(
-            "health check is still working, service: {}, cluster: {}",
-            service.grouped(),
-            instance.cluster
-        )),
+        EditError::CheckerWorking => {
+            let (grouped, cluster) = (service.grouped(), &instance.cluster);
+            let text =
+                format!("health check is still working, service: {grouped}, cluster: {cluster}");
+            Failure::Refused(Code::Server, text)
+        }
         other => Failure::of_edit(other, &service.grouped()),
     })?;
-    site.registry.saved().await?;
-    Ok(ok())
+    Ok(registry.saved().await?)
 }

@@ -11,7 +11,6 @@ use super::Site;
 use super::failure::{Failure, result};
 use super::params::Params;
 use crate::registry::Registry;
-use crate::settings::PRESENTED_VERSION;
 
 pub(super) fn routes() -> Router<Site> {
     Router::new()
@@ -42,8 +41,8 @@ async fn namespaces_in_result(State(site): State<Site>) -> Response {
 }
 
 /// Public first, which 1.x and 2.x list without an id; then every namespace
-/// that has services. Nobody has to create one.
-fn list_namespaces(registry: &Registry) -> Vec<serde_json::Value> {
+/// that has services, of the kind that users create. Nobody has to.
+pub(super) fn list_namespaces(registry: &Registry) -> Vec<serde_json::Value> {
     let entry = |id: &str, name: &str, description: Option<&str>, kind: u8| {
         serde_json::json!({
             "namespace": id,
@@ -54,22 +53,30 @@ fn list_namespaces(registry: &Registry) -> Vec<serde_json::Value> {
             "type": kind,
         })
     };
-    let public = entry("", NamespaceId::PUBLIC, Some("Default Namespace"), 0);
+    let (public, created) = match registry.settings().version.has_v3() {
+        true => (NamespaceId::PUBLIC, 1),
+        false => ("", 2),
+    };
+    let public = entry(public, NamespaceId::PUBLIC, Some("Default Namespace"), 0);
     let others = registry.namespaces().into_iter();
     let others = others.filter(|id| id.as_str() != NamespaceId::PUBLIC);
-    let others = others.map(|id| entry(id.as_str(), id.as_str(), None, 2));
+    let others = others.map(|id| entry(id.as_str(), id.as_str(), None, created));
     std::iter::once(public).chain(others).collect()
 }
 
 async fn state(State(site): State<Site>) -> Response {
-    Json(serde_json::json!({
-        "version": PRESENTED_VERSION,
+    Json(state_of(&site)).into_response()
+}
+
+/// What the server is; all values are texts.
+pub(super) fn state_of(site: &Site) -> serde_json::Value {
+    serde_json::json!({
+        "version": site.registry.settings().version.to_string(),
         "startup_mode": "standalone",
         "function_mode": "naming",
         "server_port": site.port.to_string(),
         "auth_enabled": "false",
-    }))
-    .into_response()
+    })
 }
 
 pub(super) async fn metrics(State(site): State<Site>, params: Params) -> Result<Response, Failure> {

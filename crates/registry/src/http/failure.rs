@@ -1,43 +1,98 @@
-//! Refusals, in the three ways in which Nacos words them.
+//! Refusals, in the ways in which Nacos words them.
 
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
 use crate::durable::NotSaved;
+use crate::presented::PresentedVersion;
 use crate::store::{EditError, WrongKind};
 use crate::wire::BadInstance;
 
 /// Plain text, as v1 sends it.
 const TEXT: &str = "text/plain;charset=UTF-8";
 
-/// The codes in the results of v2.
-mod code {
-    pub(super) const PARAMETER_MISSING: u32 = 10_000;
-    pub(super) const VALIDATION: u32 = 20_002;
-    pub(super) const NOT_FOUND: u32 = 20_004;
-    pub(super) const WEIGHT: u32 = 21_001;
-    pub(super) const METADATA: u32 = 21_002;
-    pub(super) const INSTANCE: u32 = 21_004;
-    pub(super) const SERVER: u32 = 30_000;
+/// What the results of v2 and v3 call a failure.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Code {
+    ParameterMissing,
+    Validation,
+    NotFound,
+    Weight,
+    Metadata,
+    InstanceNotFound,
+    Instance,
+    Selector,
+    ServiceExists,
+    ServiceMissing,
+    ServiceNotDeleted,
+    NamespaceMissing,
+    Server,
+}
+
+impl Code {
+    fn number(self) -> u32 {
+        match self {
+            Self::ParameterMissing => 10_000,
+            Self::Validation => 20_002,
+            Self::NotFound => 20_004,
+            Self::Weight => 21_001,
+            Self::Metadata => 21_002,
+            Self::InstanceNotFound => 21_003,
+            Self::Instance => 21_004,
+            Self::Selector => 21_006,
+            Self::ServiceExists => 21_007,
+            Self::ServiceMissing => 21_008,
+            Self::ServiceNotDeleted => 21_009,
+            Self::NamespaceMissing => 22_001,
+            Self::Server => 30_000,
+        }
+    }
+
+    fn message(self) -> &'static str {
+        match self {
+            Self::ParameterMissing => "parameter missing",
+            Self::Validation => "parameter validate error",
+            Self::NotFound => "resource not found",
+            Self::Weight => "weight error",
+            Self::Metadata => "instance metadata error",
+            Self::InstanceNotFound => "instance not found",
+            Self::Instance => "instance error",
+            Self::Selector => "selector error",
+            Self::ServiceExists => "service already exist",
+            Self::ServiceMissing => "service not exist",
+            Self::ServiceNotDeleted => "service delete failure",
+            Self::NamespaceMissing => "namespace not exist",
+            Self::Server => "server error",
+        }
+    }
 }
 
 /// Why a request is not done. By itself it answers as v1 does: a status, and
 /// the reason as plain text.
 #[derive(Debug)]
 pub(super) enum Failure {
-    /// A parameter is missing; the text says which.
-    Missing(String),
+    /// A parameter is missing that the operation looks for itself.
+    Missing(&'static str),
+    /// A parameter that Nacos declares is missing; it words that otherwise.
+    MissingDeclared(&'static str),
     /// A number is none.
     NotANumber(String),
     /// Metadata is neither a flat JSON object nor `k=v,k2=v2`.
     Metadata(String),
     Instance(BadInstance),
-    WrongKind(WrongKind),
+    WrongKind(WrongKind, PresentedVersion),
     /// 404.
-    NotFound(String),
+    NotFound(Code, String),
     /// 400.
-    Refused(String),
+    Refused(Code, String),
+    /// A parameter that 2.3 and later refuse before anything else, and never
+    /// in a result.
+    Illegal {
+        /// As Nacos calls it in the refusal.
+        name: &'static str,
+        reason: String,
+    },
     /// The name filter before `/v1/ns` refuses with a JSON object.
     Name {
         reason: &'static str,
@@ -56,43 +111,60 @@ impl Failure {
         Self::Unreadable(error.to_string())
     }
 
+    /// An argument that makes no sense.
+    pub(super) fn invalid(reason: impl Into<String>) -> Self {
+        Self::Refused(Code::Validation, reason.into())
+    }
+
     fn status(&self) -> StatusCode {
         match self {
-            Self::NotFound(_) => StatusCode::NOT_FOUND,
+            Self::NotFound(..) => StatusCode::NOT_FOUND,
             Self::Body(status, _) => *status,
             // 2.0 to 2.2 do not unwrap this one.
-            Self::WrongKind(_) | Self::Unreadable(_) | Self::NotSaved(_) => {
+            Self::WrongKind(_, version) if !version.checks_parameters() => {
                 StatusCode::INTERNAL_SERVER_ERROR
             }
+            Self::Unreadable(_) | Self::NotSaved(_) => StatusCode::INTERNAL_SERVER_ERROR,
             _ => StatusCode::BAD_REQUEST,
         }
     }
 
     fn text(&self) -> String {
         match self {
+            Self::Missing(name) => format!("Param '{name}' is required."),
+            Self::MissingDeclared(name) => format!("Parameter '{name}' is missing"),
             Self::NotANumber(text) => format!("For input string: \"{text}\""),
             Self::Metadata(text) => format!("metadata format incorrect:{text}"),
             Self::Instance(bad) => bad.to_string(),
-            Self::WrongKind(wrong) => format!("caused: errCode: 400, errMsg: {wrong} ;"),
+            Self::WrongKind(wrong, version) if version.checks_parameters() => unwrapped(wrong),
+            Self::WrongKind(wrong, _) => format!("caused: {};", unwrapped(wrong)),
             Self::Unreadable(text) => format!("caused: {text};"),
             Self::NotSaved(why) => format!("caused: {why};"),
+            Self::Illegal { name, reason } => format!("Param '{name}' is illegal, {reason}\r\n"),
             Self::Name { reason, .. } => {
                 format!(
                     "Service name filter error,caused: Param 'serviceName' is illegal, {reason};"
                 )
             }
-            Self::Missing(text)
-            | Self::NotFound(text)
-            | Self::Refused(text)
-            | Self::Body(_, text) => text.clone(),
+            Self::NotFound(_, text) | Self::Refused(_, text) | Self::Body(_, text) => text.clone(),
         }
     }
+}
+
+fn unwrapped(wrong: &WrongKind) -> String {
+    format!("errCode: 400, errMsg: {wrong} ")
 }
 
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
         match &self {
             Self::Name { path, .. } => spring_error(self.status(), &self.text(), path),
+            Self::Illegal { .. } => {
+                let mut response = (self.status(), self.text()).into_response();
+                // These come without one.
+                response.headers_mut().remove(header::CONTENT_TYPE);
+                response
+            }
             _ => (self.status(), [(header::CONTENT_TYPE, TEXT)], self.text()).into_response(),
         }
     }
@@ -101,12 +173,6 @@ impl IntoResponse for Failure {
 impl From<BadInstance> for Failure {
     fn from(bad: BadInstance) -> Self {
         Self::Instance(bad)
-    }
-}
-
-impl From<WrongKind> for Failure {
-    fn from(wrong: WrongKind) -> Self {
-        Self::WrongKind(wrong)
     }
 }
 
@@ -123,23 +189,38 @@ impl From<serde_json::Error> for Failure {
 }
 
 impl Failure {
-    /// What v1 says of an operation on a service, by its grouped name.
+    /// What is said of an operation on a service, by its grouped name.
     pub(super) fn of_edit(error: EditError, grouped: &str) -> Self {
-        Self::Refused(match error {
-            EditError::ServiceMissing => format!("service {grouped} not found!"),
-            EditError::ServiceExists => format!("specified service {grouped} already exists!"),
-            EditError::ServiceNotEmpty => format!(
-                "Service {grouped} is not empty, can't be delete. Please unregister instance first"
+        let (code, text) = match error {
+            EditError::ServiceMissing => (
+                Code::ServiceMissing,
+                format!("service {grouped} not found!"),
             ),
-            EditError::InstanceMissing => return Self::NotFound("no matched ip found!".into()),
-            EditError::CheckerWorking => {
-                format!("health check is still working, service: {grouped}")
+            EditError::ServiceExists => (
+                Code::ServiceExists,
+                format!("specified service {grouped} already exists!"),
+            ),
+            EditError::ServiceNotEmpty => (
+                Code::ServiceNotDeleted,
+                format!(
+                    "Service {grouped} is not empty, can't be delete. \
+                     Please unregister instance first"
+                ),
+            ),
+            EditError::InstanceMissing => {
+                return Self::NotFound(Code::NotFound, "no matched ip found!".into());
             }
-        })
+            EditError::CheckerWorking => (
+                Code::Server,
+                format!("health check is still working, service: {grouped}"),
+            ),
+        };
+        Self::Refused(code, text)
     }
 }
 
-/// A refusal as v2 sends it: a result whose data is the reason.
+/// A refusal as v2 and v3 send it: a result whose data is the reason.
+#[derive(Debug)]
 pub(super) struct InResult(pub(super) Failure);
 
 impl From<Failure> for InResult {
@@ -154,50 +235,82 @@ impl From<serde_json::Error> for InResult {
     }
 }
 
-impl IntoResponse for InResult {
-    fn into_response(self) -> Response {
-        let failure = self.0;
-        let (code, message) = match &failure {
-            Failure::Missing(_) => (code::PARAMETER_MISSING, "parameter missing"),
-            Failure::Metadata(_) => (code::METADATA, "instance metadata error"),
-            Failure::Instance(BadInstance::Weight) => (code::WEIGHT, "weight error"),
-            Failure::Instance(BadInstance::NoIp) => (code::PARAMETER_MISSING, "parameter missing"),
-            Failure::Instance(_) => (code::INSTANCE, "instance error"),
-            Failure::NotFound(_) => (code::NOT_FOUND, "resource not found"),
-            Failure::WrongKind(_)
+impl InResult {
+    fn code(&self) -> Code {
+        match &self.0 {
+            Failure::Missing(_) | Failure::MissingDeclared(_) => Code::ParameterMissing,
+            Failure::Metadata(_) => Code::Metadata,
+            Failure::Instance(BadInstance::Weight) => Code::Weight,
+            Failure::Instance(BadInstance::NoIp) => Code::ParameterMissing,
+            Failure::Instance(_) => Code::Instance,
+            Failure::NotFound(code, _) | Failure::Refused(code, _) => *code,
+            Failure::WrongKind(..)
             | Failure::Unreadable(_)
             | Failure::NotSaved(_)
-            | Failure::Body(..) => (code::SERVER, "server error"),
-            Failure::NotANumber(_) | Failure::Refused(_) | Failure::Name { .. } => {
-                (code::VALIDATION, "parameter validate error")
+            | Failure::Body(..) => Code::Server,
+            Failure::NotANumber(_) | Failure::Illegal { .. } | Failure::Name { .. } => {
+                Code::Validation
             }
-        };
-        let (status, data) = match &failure {
-            Failure::WrongKind(wrong) => (
-                StatusCode::BAD_REQUEST,
-                format!("errCode: 400, errMsg: {wrong} "),
-            ),
-            _ => (failure.status(), failure.text()),
-        };
-        let body = axum::Json(serde_json::json!({
-            "code": code, "message": message, "data": data,
-        }));
-        (status, body).into_response()
+        }
+    }
+
+    fn data(&self) -> String {
+        match &self.0 {
+            Failure::Missing(name) | Failure::MissingDeclared(name) => {
+                let kind = match *name {
+                    "port" | "checkPort" => "Integer",
+                    "healthy" | "useInstancePort4Check" => "Boolean",
+                    _ => "String",
+                };
+                format!("Required parameter '{name}' type {kind} is not present")
+            }
+            Failure::WrongKind(wrong, _) => unwrapped(wrong),
+            other => other.text(),
+        }
     }
 }
 
-/// The success of v2.
-pub(super) fn result(data: impl Serialize) -> Response {
-    #[derive(Serialize)]
-    struct Success<T> {
-        code: u32,
-        message: &'static str,
-        data: T,
+impl IntoResponse for InResult {
+    fn into_response(self) -> Response {
+        let status = match &self.0 {
+            Failure::Illegal { .. } => return self.0.into_response(),
+            Failure::WrongKind(..) => StatusCode::BAD_REQUEST,
+            other => other.status(),
+        };
+        let code = self.code();
+        let body = Outcome {
+            code: code.number(),
+            message: code.message(),
+            data: self.data(),
+        };
+        (status, axum::Json(body)).into_response()
     }
-    axum::Json(Success {
+}
+
+/// What v2 and v3 wrap all that they say in.
+#[derive(Serialize)]
+struct Outcome<T> {
+    code: u32,
+    message: &'static str,
+    data: T,
+}
+
+/// The success of v2 and v3.
+pub(super) fn result(data: impl Serialize) -> Response {
+    axum::Json(Outcome {
         code: 0,
         message: "success",
         data,
+    })
+    .into_response()
+}
+
+/// A failure that comes with status 200: the code alone says so.
+pub(super) fn failed_result(code: Code) -> Response {
+    axum::Json(Outcome {
+        code: code.number(),
+        message: code.message(),
+        data: (),
     })
     .into_response()
 }

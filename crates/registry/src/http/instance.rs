@@ -1,6 +1,7 @@
 //! Instances over v1: register, update, beat, read.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
@@ -11,7 +12,7 @@ use syncline_nacos::message;
 
 use super::Site;
 use super::asker::{Asker, Heard};
-use super::failure::{Failure, ok};
+use super::failure::{Code, Failure, ok};
 use super::params::Params;
 use crate::registry::Registry;
 use crate::store::{
@@ -44,10 +45,12 @@ pub(super) async fn put_in(
     let kind = kind(params);
     let (instance, id) = described(registry, params, service, kind)?;
     let address = address_of(&instance.key, kind);
-    registry.act(|store, now| {
-        let service = store.shared_key(service.clone());
-        store.publish_address(&address, &service, Publication::one(instance, id), now)
-    })?;
+    publish(
+        registry,
+        &address,
+        service.clone(),
+        Publication::one(instance, id),
+    )?;
     saved(registry, kind).await
 }
 
@@ -58,6 +61,19 @@ async fn saved(registry: &Registry, kind: Kind) -> Result<(), Failure> {
         registry.saved().await?;
     }
     Ok(())
+}
+
+fn publish(
+    registry: &Registry,
+    address: &Address,
+    service: ServiceKey,
+    publication: Publication,
+) -> Result<(), Failure> {
+    let published = registry.act(|store, now| {
+        let service = store.shared_key(service);
+        store.publish_address(address, &service, publication, now)
+    });
+    published.map_err(|wrong| Failure::WrongKind(wrong, registry.settings().version))
 }
 
 pub(super) async fn deregister(
@@ -104,19 +120,29 @@ pub(super) async fn override_with(
             group,
             name,
         } = service;
-        Failure::Refused(format!(
+        let text = format!(
             "service not found, namespace: {namespace}, service: Service{{namespace='{namespace}', \
              group='{group}', name='{name}', ephemeral={}, revision=0}}",
             kind.is_ephemeral()
-        ))
+        );
+        Failure::Refused(Code::Instance, text)
     })?;
     Ok(registry.saved().await?)
 }
 
 pub(super) async fn patch(State(site): State<Site>, params: Params) -> Result<Response, Failure> {
     let service = params.service()?;
-    let registry = &site.registry;
-    let instance = named(registry, &params)?;
+    change(&site.registry, &params, &service).await?;
+    Ok(ok())
+}
+
+/// Changes what the parameters name of an instance, and leaves the rest.
+pub(super) async fn change(
+    registry: &Registry,
+    params: &Params,
+    service: &ServiceKey,
+) -> Result<(), Failure> {
+    let instance = named(registry, params)?;
     let weight = match params.get("weight") {
         Some(_) => {
             let weight = params.number_or("weight", 1.0)?;
@@ -128,16 +154,15 @@ pub(super) async fn patch(State(site): State<Site>, params: Params) -> Result<Re
     let enabled = params.get("enabled").or(params.get("enable"));
     let patch = Patch {
         weight,
-        enabled: enabled.map(|_| enabled_flag(&params)),
+        enabled: enabled.map(|_| enabled_flag(params)),
         metadata: params.metadata(&registry.inner.interner)?,
     };
-    let patched = registry.act(|store, now| store.patch_instance(&service, &instance, patch, now));
+    let patched = registry.act(|store, now| store.patch_instance(service, &instance, patch, now));
     patched.map_err(|error| match error {
-        EditError::ServiceMissing => no_instances(&instance.cluster, &service),
+        EditError::ServiceMissing => no_instances(&instance.cluster, service),
         other => Failure::of_edit(other, &service.grouped()),
     })?;
-    registry.saved().await?;
-    Ok(ok())
+    Ok(registry.saved().await?)
 }
 
 pub(super) async fn list(
@@ -223,7 +248,8 @@ pub(super) fn find(
     let snapshot = snapshot.filter(|snapshot| !snapshot.set.is_empty());
     let snapshot = snapshot.ok_or_else(|| no_instances(&key.cluster, service))?;
     let instance = snapshot.set.get(&key).first().cloned();
-    let instance = instance.ok_or_else(|| Failure::NotFound("no matched ip found!".into()))?;
+    let instance =
+        instance.ok_or_else(|| Failure::NotFound(Code::NotFound, "no matched ip found!".into()))?;
     Ok((snapshot, instance))
 }
 
@@ -284,25 +310,23 @@ pub(super) async fn beat(State(site): State<Site>, params: Params) -> Result<Res
 }
 
 /// Takes a beat, and tells when the next one is wanted. A full beat of an
-/// instance that is not registered registers it; a light one cannot.
+/// instance that is not registered registers it.
 fn take_beat(
     registry: &Registry,
     params: &Params,
     service: &ServiceKey,
-) -> Result<Option<std::time::Duration>, Failure> {
-    let full: Option<Beat> = params.get("beat").map(serde_json::from_str).transpose()?;
-    let (ip, port) = match &full {
-        Some(beat) => (beat.ip.as_str(), beat.port),
-        None => (params.or("ip", ""), params.integer_or("port", 0)?),
+) -> Result<Option<Duration>, Failure> {
+    let Some(full) = params.get("beat") else {
+        return light_beat(registry, params, service);
     };
-    let Ok(key) = read_key(ip, port, "", &registry.inner.interner) else {
+    let beat: Beat = serde_json::from_str(full)?;
+    if let Some(next) = beat_of(registry, service, &beat.ip, beat.port) {
+        return Ok(Some(next));
+    }
+    // A beat for what can have no address is not worth an error.
+    if read_key(&beat.ip, beat.port, "", &registry.inner.interner).is_err() {
         return Ok(None);
-    };
-    let address = address_of(&key, Kind::Ephemeral);
-    let taken = registry.act(|store, now| store.beat(&address, service, now));
-    let (None, Some(beat)) = (taken, full) else {
-        return Ok(taken);
-    };
+    }
     let metadata = beat.metadata.into_iter();
     let described = message::Instance {
         ip: beat.ip,
@@ -321,11 +345,25 @@ fn take_beat(
     let interner = &registry.inner.interner;
     let (instance, id) = read_instance(&described, sent, &service, interner)?;
     let times = BeatTimes::of(&instance.metadata, &registry.settings().life);
-    registry.act(|store, now| {
-        let service = store.shared_key(service);
-        store.publish_address(&address, &service, Publication::one(instance, id), now)
-    })?;
+    let address = address_of(&instance.key, Kind::Ephemeral);
+    publish(registry, &address, service, Publication::one(instance, id))?;
     Ok(Some(times.interval))
+}
+
+/// Takes a beat that says no more than whose it is, and so cannot register.
+pub(super) fn light_beat(
+    registry: &Registry,
+    params: &Params,
+    service: &ServiceKey,
+) -> Result<Option<Duration>, Failure> {
+    let (ip, port) = (params.or("ip", ""), params.integer_or("port", 0)?);
+    Ok(beat_of(registry, service, ip, port))
+}
+
+fn beat_of(registry: &Registry, service: &ServiceKey, ip: &str, port: i64) -> Option<Duration> {
+    let key = read_key(ip, port, "", &registry.inner.interner).ok()?;
+    let address = address_of(&key, Kind::Ephemeral);
+    registry.act(|store, now| store.beat(&address, service, now))
 }
 
 /// The instance that the parameters describe, with Nacos's defaults.
@@ -388,7 +426,6 @@ fn address_of(key: &InstanceKey, kind: Kind) -> Address {
 
 fn no_instances(cluster: &ClusterName, service: &ServiceKey) -> Failure {
     let grouped = service.grouped();
-    Failure::NotFound(format!(
-        "no ips found for cluster {cluster} in service {grouped}"
-    ))
+    let text = format!("no ips found for cluster {cluster} in service {grouped}");
+    Failure::NotFound(Code::NotFound, text)
 }

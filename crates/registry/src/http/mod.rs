@@ -1,38 +1,49 @@
-//! The HTTP side: v1 as Nacos 2.2 answers it, and the part of v2 that clients
-//! use.
+//! The HTTP side: v1 and v2 of Nacos, and v3 where a 3.x is presented.
 //!
-//! The answers are those of [`PRESENTED_VERSION`](crate::PRESENTED_VERSION)
-//! but for what is listed here:
+//! The answers are those of the
+//! [presented version](crate::PresentedVersion). What a call does is decided
+//! in one place, whichever generation asks for it; the generations differ in
+//! how they name a service and in how they word the answer.
+//!
+//! Whatever is presented,
 //!
 //! * every instance has an `instanceId`, also those registered over gRPC or v2
 //!   (as from 2.5 on);
 //! * ports outside of 1 to 65535 and weights that are no number are refused;
 //!   metadata values of `null` are dropped;
 //! * pages past the end are empty, also those of `catalog/services`, which
-//!   Nacos fills with the whole list when it is shorter than a page;
+//!   2.x fills with the whole list when it is shorter than a page;
 //! * lists are in order of their names;
 //! * a `GET` that depends on a change shows it at once, not after 500 ms;
 //! * a client that wants pushes over UDP and gets none is told to poll every
 //!   3 s (`cacheMillis`), as by 1.x;
-//! * batch metadata, label selectors, snowflake instance ids, health checks,
-//!   login, the pages about clients and subscribers, and operator pages other
-//!   than `metrics` are missing. What is missing is answered as an unknown
-//!   route: 501 under `/v1/ns`, else 404, which is also what makes clients go
-//!   on without logging in.
+//! * label selectors, snowflake instance ids, health checks, login, changing
+//!   switches, and making namespaces, which exist while they have services,
+//!   are missing. What is missing is answered as an unknown route: 501 under
+//!   `/v1/ns`, else 404, which is also what makes clients go on without
+//!   logging in.
 //!
-//! `recorded/differences.rs` names every answer of a recorded server that
-//! differs, and a test compares all others.
+//! `recorded/differences` names every answer of recorded servers that differs,
+//! and tests compare all others. `docs/reference/nacos-compatibility.md` is
+//! made from it.
 
 mod asker;
+mod batch;
 mod catalog;
+mod check;
+mod clients;
 mod cluster;
 mod console;
 mod failure;
 mod instance;
+mod member;
+mod operator;
 mod params;
 mod pattern;
 mod service;
+mod subscribers;
 mod v2;
+mod v3;
 
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -41,7 +52,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, OriginalUri};
+use axum::extract::{DefaultBodyLimit, OriginalUri, State};
 use axum::http::{Method, Request, StatusCode};
 use axum::response::Response;
 use axum::routing::{get, post, put};
@@ -150,9 +161,15 @@ pub(crate) fn routes(registry: Registry, port: u16) -> Router {
     let context_path = settings.context_path.trim_end_matches('/').to_owned();
     let below = Router::new()
         .nest("/v1/ns", v1())
+        .nest("/v1/core/cluster", v1_core())
         .nest("/v2/ns", v2::routes())
-        .merge(console::routes())
+        .nest("/v2/core/cluster/node", v2::about_members())
         .merge(configs::routes(registry.clone()).with_state(()));
+    let below = if settings.version.has_v3() {
+        below.nest("/v3", v3::routes())
+    } else {
+        below.merge(console::routes())
+    };
     let routes = if context_path.is_empty() {
         below
     } else {
@@ -160,7 +177,7 @@ pub(crate) fn routes(registry: Registry, port: u16) -> Router {
     };
     routes
         .fallback(unknown)
-        .method_not_allowed_fallback(unknown)
+        .method_not_allowed_fallback(wrong_method)
         .layer(body_limit)
         .with_state(Site { registry, port })
 }
@@ -175,6 +192,10 @@ fn v1() -> Router<Site> {
                 .put(instance::update)
                 .patch(instance::patch)
                 .get(instance::detail),
+        )
+        .route(
+            "/instance/metadata/batch",
+            put(batch::put).delete(batch::take),
         )
         .route("/instance/list", get(instance::list))
         .route("/instance/beat", put(instance::beat))
@@ -194,17 +215,46 @@ fn v1() -> Router<Site> {
         .route("/cluster", put(cluster::update))
         .route("/health", health())
         .route("/health/instance", health())
+        .route("/service/subscribers", get(subscribers::list))
+        .route("/service/selector/types", get(operator::selectors))
+        .route("/health/checkers", get(operator::checkers))
+        .route("/operator/switches", get(operator::switches))
+        .route("/ops/switches", get(operator::switches))
         .route("/operator/metrics", get(console::metrics))
         .route("/ops/metrics", get(console::metrics))
 }
 
+fn v1_core() -> Router<Site> {
+    Router::new()
+        .route("/nodes", get(member::nodes))
+        .route("/self", get(member::own))
+}
+
 /// What the registry has no answer to.
-async fn unknown(method: Method, OriginalUri(uri): OriginalUri) -> Response {
+async fn unknown(
+    State(site): State<Site>,
+    method: Method,
+    OriginalUri(uri): OriginalUri,
+) -> Response {
     let path = uri.path();
     if path.contains("/v1/ns/") {
         let message = format!("no such api:{method}:{path}");
         spring_error(StatusCode::NOT_IMPLEMENTED, &message, path)
+    } else if site.registry.settings().version.has_v3() {
+        let message = format!("No endpoint {method} {path}.");
+        spring_error(StatusCode::NOT_FOUND, &message, path)
     } else {
         spring_error(StatusCode::NOT_FOUND, "No message available", path)
+    }
+}
+
+/// Only v3 tells a wrong method from a wrong path.
+async fn wrong_method(state: State<Site>, method: Method, uri: OriginalUri) -> Response {
+    let path = uri.0.path();
+    if path.contains("/v3/") {
+        let message = format!("Method '{method}' is not supported.");
+        spring_error(StatusCode::METHOD_NOT_ALLOWED, &message, path)
+    } else {
+        unknown(state, method, uri).await
     }
 }

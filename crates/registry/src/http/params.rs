@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use axum::Form;
 use axum::extract::{FromRequest, OriginalUri, Query, Request};
-use axum::http::{StatusCode, header};
+use axum::http::{Method, StatusCode, header};
 use syncline_model::{GroupName, Metadata, NamespaceId, ServiceKey};
 use syncline_nacos::message::split_grouped;
 
+use super::Site;
+use super::check::check;
 use super::failure::Failure;
 use crate::intern::Interner;
 use crate::wire::read_service;
@@ -22,23 +24,24 @@ pub(super) struct Params {
     path: String,
 }
 
-impl<S: Send + Sync> FromRequest<S> for Params {
+impl FromRequest<Site> for Params {
     type Rejection = Failure;
 
-    async fn from_request(mut request: Request, state: &S) -> Result<Self, Failure> {
+    async fn from_request(mut request: Request, site: &Site) -> Result<Self, Failure> {
+        let reads = request.method() == Method::GET;
         let path = match request.extensions().get::<OriginalUri>() {
             Some(OriginalUri(uri)) => uri.path().to_owned(),
             None => request.uri().path().to_owned(),
         };
         let query: Query<Vec<(String, String)>> = Query::try_from_uri(request.uri())
-            .map_err(|error| Failure::Refused(error.body_text()))?;
+            .map_err(|error| Failure::invalid(error.body_text()))?;
         let mut pairs = query.0;
         if has_form(&request) {
             // axum looks for the parameters of a GET in its query.
-            if request.method() == axum::http::Method::GET {
-                *request.method_mut() = axum::http::Method::POST;
+            if reads {
+                *request.method_mut() = Method::POST;
             }
-            let form = Form::<Vec<(String, String)>>::from_request(request, state);
+            let form = Form::<Vec<(String, String)>>::from_request(request, site);
             let form = tokio::time::timeout(BODY_TIMEOUT, form).await;
             let form = form.map_err(|_| {
                 let text = "the body did not arrive in time".to_owned();
@@ -47,7 +50,11 @@ impl<S: Send + Sync> FromRequest<S> for Params {
             let form = form.map_err(|error| Failure::Body(error.status(), error.body_text()))?;
             pairs.extend(form.0);
         }
-        Ok(Self { pairs, path })
+        let params = Self { pairs, path };
+        if site.registry.settings().version.checks_parameters() {
+            check(|name| params.get(name), reads)?;
+        }
+        Ok(params)
     }
 }
 
@@ -70,19 +77,17 @@ impl Params {
     }
 
     /// A parameter that the operation looks for itself.
-    pub(super) fn required(&self, name: &str) -> Result<&str, Failure> {
-        let missing = || Failure::Missing(format!("Param '{name}' is required."));
-        self.get(name).ok_or_else(missing)
+    pub(super) fn required(&self, name: &'static str) -> Result<&str, Failure> {
+        self.get(name).ok_or(Failure::Missing(name))
     }
 
     /// A parameter that Nacos declares, which words its absence otherwise.
-    pub(super) fn declared(&self, name: &str) -> Result<&str, Failure> {
-        let missing = || Failure::Missing(format!("Parameter '{name}' is missing"));
-        self.get(name).ok_or_else(missing)
+    pub(super) fn declared(&self, name: &'static str) -> Result<&str, Failure> {
+        self.get(name).ok_or(Failure::MissingDeclared(name))
     }
 
     /// A whole number.
-    pub(super) fn integer(&self, name: &str) -> Result<i64, Failure> {
+    pub(super) fn integer(&self, name: &'static str) -> Result<i64, Failure> {
         integer(self.required(name)?)
     }
 
@@ -142,6 +147,19 @@ impl Params {
         }
         let group = self.or("groupName", GroupName::DEFAULT);
         Ok(read_service(self.or("namespaceId", ""), group, name))
+    }
+
+    /// The service that a request of v2 or v3 means: a name, and its group
+    /// beside it. A name with a group in it means what its first part says, in
+    /// the group beside it, as Nacos 2.x reads it.
+    pub(super) fn service_and_group(&self) -> Result<ServiceKey, Failure> {
+        let name = self.required("serviceName")?;
+        let name = name.split("@@").next().unwrap_or(name);
+        Ok(ServiceKey {
+            namespace: self.namespace(),
+            group: GroupName::from(self.or("groupName", GroupName::DEFAULT)),
+            name: name.into(),
+        })
     }
 
     /// Metadata: a flat JSON object, or `k=v,k2=v2`. Values of null are

@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 use syncline_model::{ClusterName, GroupName, NamespaceId, ServiceKey};
 
 use super::Site;
-use super::failure::{Failure, ok};
+use super::failure::{Code, Failure, ok};
 use super::params::Params;
 use super::pattern::Pattern;
 use crate::page::page;
@@ -101,11 +101,12 @@ pub(super) async fn detail(State(site): State<Site>, params: Params) -> Result<R
 }
 
 pub(super) fn not_found(service: &ServiceKey) -> Failure {
-    Failure::Refused(format!(
-        "service not found, namespace: {}, serviceName: {}",
-        service.namespace,
-        service.grouped()
-    ))
+    let grouped = service.grouped();
+    let text = format!(
+        "service not found, namespace: {}, serviceName: {grouped}",
+        service.namespace
+    );
+    Failure::Refused(Code::ServiceMissing, text)
 }
 
 pub(super) async fn list(State(site): State<Site>, params: Params) -> Result<Response, Failure> {
@@ -213,6 +214,9 @@ fn no_selector(params: &Params) -> Result<(), Failure> {
     };
     match serde_json::from_str::<Selector>(text) {
         Ok(selector) if selector.r#type == "none" => Ok(()),
-        _ => Err(Failure::Refused("not match any type of selector!".into())),
+        _ => {
+            let text = "not match any type of selector!".to_owned();
+            Err(Failure::Refused(Code::Selector, text))
+        }
     }
 }

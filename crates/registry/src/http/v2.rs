@@ -6,14 +6,15 @@ use axum::extract::State;
 use axum::response::Response;
 use axum::routing::{get, post, put};
 use serde::Serialize;
-use syncline_model::{GroupName, NamespaceId, ServiceKey};
+use syncline_model::GroupName;
 
 use super::Site;
-use super::console;
+use super::clients::{self, Words};
 use super::failure::{Failure, InResult, result};
 use super::instance::{self, Found};
 use super::params::Params;
 use super::service;
+use super::{batch, cluster, console, member, operator};
 use crate::page::page;
 use crate::store::{Clusters, Kind, Names};
 
@@ -24,7 +25,16 @@ pub(super) fn routes() -> Router<Site> {
     Router::new()
         .route(
             "/instance",
-            post(register).delete(deregister).put(update).get(detail),
+            post(register)
+                .delete(deregister)
+                .put(update)
+                // It wants the group in the name and answers without a result.
+                .patch(instance::patch)
+                .get(detail),
+        )
+        .route(
+            "/instance/metadata/batch",
+            put(batch::put_in_result).delete(batch::take_in_result),
         )
         .route("/instance/list", get(list))
         .route("/instance/beat", put(beat))
@@ -36,36 +46,48 @@ pub(super) fn routes() -> Router<Site> {
                 .get(service_detail),
         )
         .route("/service/list", get(service_list))
+        .merge(clients::routes(Words::V2))
+        .route("/health", put(set_health))
+        .route("/health/instance", put(set_health))
+        .route("/operator/switches", get(operator::switches_in_result))
+        .route("/ops/switches", get(operator::switches_in_result))
         .route("/operator/metrics", get(console::metrics_in_result))
         .route("/ops/metrics", get(console::metrics_in_result))
 }
 
-/// The service that a request means. A name with a group in it means what its
-/// first part says, in the group beside it, as Nacos reads it.
-fn named(params: &Params) -> Result<ServiceKey, Failure> {
-    let name = params.get("serviceName").ok_or_else(|| {
-        Failure::Missing("Required parameter 'serviceName' type String is not present".into())
-    })?;
-    let name = name.split("@@").next().unwrap_or(name);
-    Ok(ServiceKey {
-        namespace: NamespaceId::from_wire(params.or("namespaceId", "")),
-        group: GroupName::from(params.or("groupName", GroupName::DEFAULT)),
-        name: name.into(),
-    })
+pub(super) fn about_members() -> Router<Site> {
+    Router::new()
+        .route("/list", get(member::nodes_in_result))
+        .route("/self", get(member::self_in_result))
 }
 
-async fn register(State(site): State<Site>, params: Params) -> Result<Response, InResult> {
-    instance::put_in(&site.registry, &params, &named(&params)?).await?;
+pub(super) async fn register(
+    State(site): State<Site>,
+    params: Params,
+) -> Result<Response, InResult> {
+    instance::put_in(&site.registry, &params, &params.service_and_group()?).await?;
     Ok(result("ok"))
 }
 
-async fn deregister(State(site): State<Site>, params: Params) -> Result<Response, InResult> {
-    instance::take_out(&site.registry, &params, &named(&params)?).await?;
+pub(super) async fn deregister(
+    State(site): State<Site>,
+    params: Params,
+) -> Result<Response, InResult> {
+    instance::take_out(&site.registry, &params, &params.service_and_group()?).await?;
     Ok(result("ok"))
 }
 
-async fn update(State(site): State<Site>, params: Params) -> Result<Response, InResult> {
-    instance::override_with(&site.registry, &params, &named(&params)?).await?;
+pub(super) async fn update(State(site): State<Site>, params: Params) -> Result<Response, InResult> {
+    instance::override_with(&site.registry, &params, &params.service_and_group()?).await?;
+    Ok(result("ok"))
+}
+
+/// Sets an instance's health by hand.
+pub(super) async fn set_health(
+    State(site): State<Site>,
+    params: Params,
+) -> Result<Response, InResult> {
+    cluster::set_health_of(&site.registry, &params, &params.service_and_group()?).await?;
     Ok(result("ok"))
 }
 
@@ -78,7 +100,7 @@ async fn detail(State(site): State<Site>, params: Params) -> Result<Response, In
         #[serde(flatten)]
         found: Found<'a>,
     }
-    let service = named(&params)?;
+    let service = params.service_and_group()?;
     let (snapshot, instance) = instance::find(&site.registry, &params, &service)?;
     let grouped = service.grouped();
     Ok(result(Detail {
@@ -88,7 +110,7 @@ async fn detail(State(site): State<Site>, params: Params) -> Result<Response, In
 }
 
 async fn list(State(site): State<Site>, params: Params) -> Result<Response, InResult> {
-    let service = named(&params)?;
+    let service = params.service_and_group()?;
     let clusters = Clusters::new(params.or("clusterName", ""));
     let healthy_only = params.strict_flag("healthyOnly");
     let grouped = service.grouped();
@@ -100,33 +122,41 @@ async fn list(State(site): State<Site>, params: Params) -> Result<Response, InRe
 /// result.
 async fn beat(state: State<Site>, params: Params) -> Result<Response, Failure> {
     if !params.required("serviceName")?.contains("@@") {
-        return Err(Failure::Refused(
-            "Param 'serviceName' is illegal, it should be format as 'groupName@@serviceName'"
-                .into(),
+        return Err(Failure::invalid(
+            "Param 'serviceName' is illegal, it should be format as 'groupName@@serviceName'",
         ));
     }
     instance::beat(state, params).await
 }
 
-async fn create_service(State(site): State<Site>, params: Params) -> Result<Response, InResult> {
+pub(super) async fn create_service(
+    State(site): State<Site>,
+    params: Params,
+) -> Result<Response, InResult> {
     // Unlike v1, v2 lets one create an ephemeral service.
     let kind = Kind::of(params.flag_or("ephemeral", false));
-    service::create_as(&site.registry, &params, &named(&params)?, kind).await?;
+    service::create_as(&site.registry, &params, &params.service_and_group()?, kind).await?;
     Ok(result("ok"))
 }
 
-async fn delete_service(State(site): State<Site>, params: Params) -> Result<Response, InResult> {
-    service::delete_empty(&site.registry, &named(&params)?).await?;
+pub(super) async fn delete_service(
+    State(site): State<Site>,
+    params: Params,
+) -> Result<Response, InResult> {
+    service::delete_empty(&site.registry, &params.service_and_group()?).await?;
     Ok(result("ok"))
 }
 
-async fn update_service(State(site): State<Site>, params: Params) -> Result<Response, InResult> {
-    service::set(&site.registry, &params, &named(&params)?).await?;
+pub(super) async fn update_service(
+    State(site): State<Site>,
+    params: Params,
+) -> Result<Response, InResult> {
+    service::set(&site.registry, &params, &params.service_and_group()?).await?;
     Ok(result("ok"))
 }
 
 async fn service_detail(State(site): State<Site>, params: Params) -> Result<Response, InResult> {
-    let service = named(&params)?;
+    let service = params.service_and_group()?;
     let snapshot = site.registry.look(&service);
     let snapshot = snapshot.ok_or_else(|| service::not_found(&service))?;
     let clusters: serde_json::Map<String, serde_json::Value> = service::clusters(&snapshot)

@@ -255,7 +255,7 @@ impl Store {
         Ok(())
     }
 
-    fn listed(&self, key: &ServiceKey) -> Option<ServiceId> {
+    pub(super) fn listed(&self, key: &ServiceKey) -> Option<ServiceId> {
         let id = self.services.find(key)?;
         self.services.get(id)?.listed.then_some(id)
     }

@@ -13,7 +13,9 @@
 mod beat;
 mod durable;
 mod edit;
+mod inspect;
 mod names;
+mod overlay;
 mod publish;
 mod service;
 mod services;
@@ -39,6 +41,7 @@ pub(crate) use beat::BeatTimes;
 pub(crate) use durable::{Durable, DurableKey, Part};
 pub(crate) use edit::{EditError, Override, Patch, ServiceRecord};
 pub(crate) use names::Names;
+pub(crate) use overlay::Overlay;
 pub(crate) use publish::{PublishError, WrongKind};
 pub(crate) use service::{CustomIds, Kind, Publication};
 pub(crate) use services::ServiceId;

@@ -5,11 +5,22 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use syncline_model::{NamespaceId, ServiceKey};
-use syncline_nacos::http::{Class, ClientOptions, GrpcPort, HttpClient, Route, Step, WriteApi};
+use syncline_nacos::http::{
+    Class, ClientOptions, GrpcPort, HttpClient, RawService, Route, Step, WriteApi,
+};
 use syncline_nacos::version::Negotiated;
-use syncline_registry::PRESENTED_VERSION;
+use syncline_registry::Settings;
 
 use crate::server::{Server, instance};
+
+async fn presenting(version: &str) -> anyhow::Result<Server> {
+    let version = version.parse()?;
+    Server::start_with(Settings {
+        version,
+        ..Settings::default()
+    })
+    .await
+}
 
 async fn client(server: &Server) -> anyhow::Result<(HttpClient, Negotiated)> {
     let client = HttpClient::new(ClientOptions::new([server.http.to_string()]))?;
@@ -19,21 +30,36 @@ async fn client(server: &Server) -> anyhow::Result<(HttpClient, Negotiated)> {
 }
 
 #[tokio::test]
-async fn the_version_is_told() -> anyhow::Result<()> {
-    let server = Server::start().await?;
-    let (client, negotiated) = client(&server).await?;
-    let version = negotiated.version.map(|version| version.to_string());
-    assert_eq!(version.as_deref(), Some(PRESENTED_VERSION));
-    let api = negotiated.features.namespaces;
-    let namespaces = client.namespaces(api, &Route::Any).await?.value;
-    assert!(namespaces.rejected.is_empty());
-    assert_eq!(namespaces.items[0].id, NamespaceId::public());
-    server.stop().await
+async fn the_presented_version_is_told() -> anyhow::Result<()> {
+    for presented in ["2.2.4", "2.5.1", "3.0.3"] {
+        let server = presenting(presented).await?;
+        let (client, negotiated) = client(&server).await?;
+        let version = negotiated.version.map(|version| version.to_string());
+        assert_eq!(version.as_deref(), Some(presented));
+        let api = negotiated.features.namespaces;
+        let namespaces = client.namespaces(api, &Route::Any).await?.value;
+        assert!(namespaces.rejected.is_empty());
+        assert_eq!(namespaces.items[0].id, NamespaceId::public());
+        let members = client.members(&Route::Any).await?.value;
+        let [member] = &members[..] else {
+            anyhow::bail!("{presented}: one member, not {members:?}");
+        };
+        assert_eq!(member.address, server.http.to_string());
+        server.stop().await?;
+    }
+    Ok(())
 }
 
 #[tokio::test]
 async fn everything_is_read_in_pages() -> anyhow::Result<()> {
-    let server = Server::start().await?;
+    for presented in ["2.2.4", "3.0.3"] {
+        read_in_pages(presented).await?;
+    }
+    Ok(())
+}
+
+async fn read_in_pages(presented: &str) -> anyhow::Result<()> {
+    let server = presenting(presented).await?;
     let (client, negotiated) = client(&server).await?;
     let dev = NamespaceId::from("dev");
     let mut registered = BTreeSet::new();
@@ -64,6 +90,47 @@ async fn everything_is_read_in_pages() -> anyhow::Result<()> {
     };
     assert_eq!(read, registered);
     assert_eq!((complete.services, complete.instances), (250, 250));
+    server.stop().await
+}
+
+#[tokio::test]
+async fn a_service_is_read_raw_and_beats_are_taken_over_v3() -> anyhow::Result<()> {
+    let server = presenting("3.0.3").await?;
+    let (client, negotiated) = client(&server).await?;
+    let service = ServiceKey::new("public", "G", "s");
+    let mut wanted = instance("10.0.0.1");
+    wanted.cluster_name = "c1".into();
+    wanted.enabled = false;
+    assert!(
+        !client
+            .heartbeat_v3(&service, &wanted, &Route::Any)
+            .await?
+            .value
+    );
+    client
+        .register(WriteApi::V3, &service, &wanted, &Route::Any)
+        .await?;
+    assert!(
+        client
+            .heartbeat_v3(&service, &wanted, &Route::Any)
+            .await?
+            .value
+    );
+
+    let bulk = negotiated.features.bulk;
+    let read = client.raw_service(bulk, &service, &Route::Any).await?.value;
+    let RawService::Listed(read) = read else {
+        anyhow::bail!("listed, not {read:?}");
+    };
+    assert_eq!(read.instances.len(), 1, "a disabled one is shown");
+    let absent = ServiceKey::new("public", "G", "none");
+    let read = client.raw_service(bulk, &absent, &Route::Any).await?.value;
+    assert_eq!(read, RawService::Absent);
+
+    client
+        .deregister(WriteApi::V3, &service, &wanted, &Route::Any)
+        .await?;
+    assert!(server.registry.snapshot(&service).is_empty());
     server.stop().await
 }
 

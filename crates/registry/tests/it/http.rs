@@ -1,7 +1,7 @@
 //! HTTP over sockets: what only shows there, and what crosses over to gRPC.
 
 use syncline_nacos::grpc::ServiceRef;
-use syncline_registry::Settings;
+use syncline_registry::{PresentedVersion, Settings};
 
 use crate::server::{Server, addresses, instance, pushed};
 
@@ -82,7 +82,7 @@ async fn the_context_path_can_be_another_or_none() -> anyhow::Result<()> {
         let state = server
             .json(&format!("{base}/v1/console/server/state"))
             .await?;
-        assert_eq!(state["version"], syncline_registry::PRESENTED_VERSION);
+        assert_eq!(state["version"], PresentedVersion::default().to_string());
         assert_eq!(state["server_port"], server.http.port().to_string());
         let (status, body) = server.call("GET", &format!("{base}/v1/ns/nothing")).await?;
         assert_eq!(status, 501, "{body}");

@@ -1,0 +1,99 @@
+//! What an operator may read of how the server is set, as Nacos has it where
+//! nobody changed anything. Nothing of it can be changed here.
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use serde_json::{Value, json};
+
+use super::Site;
+use super::failure::result;
+
+pub(super) async fn switches(State(site): State<Site>) -> Response {
+    Json(all_switches(&site)).into_response()
+}
+
+pub(super) async fn switches_in_result(State(site): State<Site>) -> Response {
+    result(all_switches(&site))
+}
+
+fn all_switches(site: &Site) -> Value {
+    let settings = site.registry.settings();
+    let mut switches = json!({
+        "masters": null,
+        "adWeightMap": {},
+        "defaultPushCacheMillis": 10_000,
+        "clientBeatInterval": 5_000,
+        "defaultCacheMillis": 3_000,
+        "distroThreshold": 0.7,
+        // The registry probes nothing.
+        "healthCheckEnabled": false,
+        "autoChangeHealthCheckEnabled": true,
+        "distroEnabled": true,
+        "enableStandalone": true,
+        "pushEnabled": true,
+        "checkTimes": 3,
+        "httpHealthParams": { "max": 5_000, "min": 500, "factor": 0.85 },
+        "tcpHealthParams": { "max": 5_000, "min": 1_000, "factor": 0.75 },
+        "mysqlHealthParams": { "max": 3_000, "min": 2_000, "factor": 0.65 },
+        "incrementalList": [],
+        "serverStatusSynchronizationPeriodMillis": 2_000,
+        "serviceStatusSynchronizationPeriodMillis": 5_000,
+        "disableAddIP": false,
+        "sendBeatOnly": false,
+        "lightBeatEnabled": true,
+        "limitedUrlMap": {},
+        "distroServerExpiredMillis": 10_000,
+        "enableAuthentication": false,
+        "overriddenServerStatus": null,
+        "defaultInstanceEphemeral": true,
+        "healthCheckWhiteList": [],
+        "name": "00-00---000-NACOS_SWITCH_DOMAIN-000---00-00",
+        "checksum": null,
+    });
+    for (client, version) in [
+        ("Go", "0.1.0"),
+        ("Java", "0.1.0"),
+        ("Python", "0.4.3"),
+        ("C", "1.0.12"),
+        ("CSharp", "0.9.0"),
+    ] {
+        let key = match (client, settings.version.has_v3()) {
+            ("CSharp", true) => "pushVersionOfCsharp".to_owned(),
+            (client, true) => format!("pushVersionOf{client}"),
+            (client, false) => format!("push{client}Version"),
+        };
+        switches[key] = version.into();
+    }
+    switches
+}
+
+/// The kinds of selectors that a service can have.
+const SELECTORS: [&str; 1] = ["none"];
+
+pub(super) async fn selectors() -> Response {
+    let body = json!({ "code": 200, "message": null, "data": SELECTORS });
+    Json(body).into_response()
+}
+
+pub(super) async fn selectors_in_result() -> Response {
+    result(SELECTORS)
+}
+
+pub(super) async fn checkers() -> Response {
+    Json(all_checkers()).into_response()
+}
+
+pub(super) async fn checkers_in_result() -> Response {
+    result(all_checkers())
+}
+
+/// The checkers that a cluster can have, and what can be set of each.
+fn all_checkers() -> Value {
+    json!({
+        "TCP": {},
+        "HTTP": { "path": "", "headers": "", "expectedResponseCode": 200 },
+        "MYSQL": { "user": null, "pwd": null, "cmd": null },
+        "NONE": {},
+    })
+}

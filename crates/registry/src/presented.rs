@@ -1,0 +1,104 @@
+//! The Nacos version that the registry presents.
+
+use std::fmt;
+use std::str::FromStr;
+
+use syncline_nacos::version::{ServerVersion, Versions};
+
+/// The Nacos version whose HTTP answers the registry gives, and which it
+/// states where clients ask for it.
+///
+/// What differs between versions follows from it: which paths there are, and
+/// how refusals are worded. Everywhere v1 is complete, as on a 3.x server with
+/// its compatibility switched on: clients of 1.x are served by any of these.
+///
+/// Over gRPC the registry is the same whatever it presents: it negotiates
+/// abilities and takes persistent instances, as 2.3 and later do.
+///
+/// ```
+/// use syncline_registry::PresentedVersion;
+///
+/// let version: PresentedVersion = "3.0.3".parse()?;
+/// assert_eq!(version.to_string(), "3.0.3");
+/// assert!("1.4.8".parse::<PresentedVersion>().is_err());
+/// # Ok::<(), syncline_registry::NotPresented>(())
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, serde::Deserialize)]
+#[serde(try_from = "String")]
+pub struct PresentedVersion(ServerVersion);
+
+/// Why a version is not presented.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("\"{0}\" is no Nacos version from 2.2.0 up to and including 3.1")]
+pub struct NotPresented(String);
+
+/// From 2.2.0 on the results of v2 have their shape; 3.2 has no v1.
+const PRESENTED: Versions = Versions::since(2, 2, 0).until(3, 2, 0);
+
+impl PresentedVersion {
+    /// Whether there is v3, and the console of v1 and v2 is elsewhere.
+    pub(crate) fn has_v3(self) -> bool {
+        self.is_since(3, 0, 0)
+    }
+
+    /// Whether names and numbers are checked before anything is done (2.3).
+    pub(crate) fn checks_parameters(self) -> bool {
+        self.is_since(2, 3, 0)
+    }
+
+    fn is_since(self, major: u16, minor: u16, patch: u16) -> bool {
+        self.0 >= ServerVersion::new(major, minor, patch)
+    }
+}
+
+/// 2.2.4: every client there is knows how to talk to it.
+impl Default for PresentedVersion {
+    fn default() -> Self {
+        Self(ServerVersion::new(2, 2, 4))
+    }
+}
+
+impl FromStr for PresentedVersion {
+    type Err = NotPresented;
+
+    fn from_str(text: &str) -> Result<Self, NotPresented> {
+        let version = ServerVersion::parse(text);
+        let version = version.filter(|version| PRESENTED.contains(*version));
+        version.map(Self).ok_or_else(|| NotPresented(text.into()))
+    }
+}
+
+impl TryFrom<String> for PresentedVersion {
+    type Error = NotPresented;
+
+    fn try_from(text: String) -> Result<Self, NotPresented> {
+        text.parse()
+    }
+}
+
+impl fmt::Display for PresentedVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_versions_whose_answers_are_known_are_presented() {
+        for (text, presented) in [
+            ("2.2.0", true),
+            ("v2.5.1", true),
+            ("3.1.0-SNAPSHOT", true),
+            ("1.4.8", false),
+            ("2.1.2", false),
+            ("3.2.0", false),
+            ("latest", false),
+        ] {
+            let parsed = text.parse::<PresentedVersion>();
+            assert_eq!(parsed.is_ok(), presented, "{text}");
+        }
+    }
+}

@@ -1,0 +1,30 @@
+//! In what the registry differs from recorded servers, and why.
+
+mod of_2_2_4;
+mod of_3_0_3;
+
+pub(super) use of_2_2_4::OF_2_2_4;
+pub(super) use of_3_0_3::OF_3_0_3;
+
+/// The differences from one recorded server.
+pub(super) struct Differences {
+    /// The recording's name.
+    pub(super) recording: &'static str,
+    /// The version that the registry presents meanwhile.
+    pub(super) version: &'static str,
+    /// Routes that are answered as unknown, by the beginning of their path.
+    pub(super) missing: &'static [&'static str],
+    /// Why answers differ, and the steps where they do, by a part of their
+    /// note; with a `$` at its end, by the end of it.
+    pub(super) different: &'static [(&'static str, &'static [&'static str])],
+    /// So many answers are equal at least.
+    pub(super) equal: usize,
+}
+
+/// Whether what is listed means a step.
+pub(super) fn means(listed: &str, note: &str) -> bool {
+    match listed.strip_suffix('$') {
+        Some(end) => note.ends_with(end),
+        None => note.contains(listed),
+    }
+}

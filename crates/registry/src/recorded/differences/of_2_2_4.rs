@@ -1,0 +1,185 @@
+//! Nacos 2.2.4, as its naming and core modules answer without a console.
+
+use super::Differences;
+
+pub(in crate::recorded) const OF_2_2_4: Differences = Differences {
+    recording: "2.2.4-x86",
+    version: "2.2.4",
+    missing: &[
+        "/nacos/v1/ns/operator/distro/client",
+        "/nacos/v1/ns/operator/switches",
+        "/nacos/v2/ns/catalog/instances",
+        "/nacos/v2/ns/instance/statuses",
+        "/nacos/v2/ns/operator/switches",
+    ],
+    different: &[
+        (
+            "the recorded server has no console",
+            &[
+                "state: v1 console",
+                "health liveness",
+                "health readiness",
+                "namespaces list",
+                "v1 namespace id exists?",
+                "v1 namespace detail",
+            ],
+        ),
+        (
+            "nothing could use such an instance",
+            &[
+                "weight NaN",
+                "register: port 70000",
+                "register: port 65536",
+                "register: port 0",
+                "register: port -1",
+                "v2 register port 70000",
+                "register port",
+                "register weight",
+                "query weight-",
+                "v2 batch metadata PUT all",
+                "v2 batch metadata DELETE",
+                "v2 client list",
+            ],
+        ),
+        (
+            "2.2.4 derives no id for what came by v2 or gRPC",
+            &["v2 detail", "v1 detail: gRPC one"],
+        ),
+        (
+            "the id that 2.2.4 derives has the part that it drops",
+            &["v1 list: a@@b"],
+        ),
+        (
+            "the text is that of a Java exception",
+            &[
+                "beat: bad JSON",
+                "v1 cluster PUT not JSON",
+                "v2 service create, protectThreshold abc",
+                "v2 service list bad pageNo",
+                "batch, instances missing",
+                "no instance",
+            ],
+        ),
+        (
+            "there is no selector but none",
+            &[
+                "create, label selector",
+                "service detail, selector",
+                "v1 selector types",
+            ],
+        ),
+        (
+            "worded as by 2.5.1, whose errors are results",
+            &[
+                "v2 register ephemeral into persistent",
+                "v2 list no serviceName",
+                "v2 service detail, no name",
+                "v2 service delete, no name",
+            ],
+        ),
+        (
+            "it counts what was refused before",
+            &[
+                "list default group",
+                "v1 service names: all",
+                "v1 service names: public",
+                "v1 service names: responsibleOnly",
+                "reg-a, reg-c: disabled and unhealthy",
+            ],
+        ),
+        (
+            "2.2.4 repeats a list that is shorter than a page on every page",
+            &["of size 100"],
+        ),
+        (
+            "2.x refuses it by a fault",
+            &["v1 health PUT with NONE", "v1 health PUT, short path"],
+        ),
+        (
+            "empty services go after 60 s, and not up to 60 s later",
+            &["metrics at the end"],
+        ),
+        (
+            "2.2.4 takes a blank name, and its lists fail from then on",
+            &["v1 service list at the end", "v1 service names at the end"],
+        ),
+        (
+            "abilities and persistent instances as from 2.3 on",
+            &[
+                "server check",
+                "persistent register",
+                "persistent deregister",
+                "query persistent",
+                "ephemeral register into a persistent service",
+            ],
+        ),
+        (
+            "a read shows a change at once, 2.2.4 lags",
+            &["on a connection without labels.module"],
+        ),
+        (
+            "the operation's name is not kept",
+            &["batch, unknown type", "unknown instance op"],
+        ),
+        (
+            "2.2.4 is poisoned by it: lists fail from then on",
+            &["blank service name"],
+        ),
+        (
+            "blank places and grouped names mean what they mean over HTTP",
+            &[
+                "no group field",
+                "no namespace field",
+                "query blank group",
+                "query grouped name",
+            ],
+        ),
+        (
+            "400 is the code for what a client did wrong",
+            &["query no service name"],
+        ),
+        (
+            "no field is ever left out",
+            &["subscribe without clusters field"],
+        ),
+        (
+            "a change of metadata changes metadata: 2.x resets weight and enabled of what was not overridden before",
+            &[
+                "after batch metadata",
+                "after DELETE",
+                "after register again",
+                "v2 list after updates",
+            ],
+        ),
+        (
+            "what cannot be read is refused (as from 2.5 on), never taken for all instances",
+            &["v1 batch metadata, bad instances"],
+        ),
+        (
+            "the publishers of a service are shown, 2.x shows none",
+            &["v2 publishers"],
+        ),
+        (
+            "nothing is probed, and the switch says so",
+            &["v1 switches", "v2 switches"],
+        ),
+        ("subscribers over UDP are not shown", &["subscribers v1"]),
+        (
+            "ids of connections are new each time",
+            &["v2 subscribers of g-one"],
+        ),
+        (
+            "a patch needs no more than what it changes",
+            &["v2 patch with few params"],
+        ),
+        (
+            "the application says its name when it connects",
+            &["subscribers of the gRPC one"],
+        ),
+        (
+            "who gets no pushes is told to poll more often, as by 1.x",
+            &["udpPort without a known user agent"],
+        ),
+    ],
+    equal: 1015,
+};

@@ -1,0 +1,257 @@
+//! Nacos 3.0.3 with its compatibility with 1.x and 2.x switched on, and without
+//! a login.
+
+use super::Differences;
+
+pub(in crate::recorded) const OF_3_0_3: Differences = Differences {
+    recording: "3.0.3-compat",
+    version: "3.0.3",
+    missing: &[
+        "/nacos/v1/ns/operator/distro/client",
+        "/nacos/v1/ns/operator/switches",
+        "/nacos/v2/ns/catalog/instances",
+        "/nacos/v2/ns/instance/statuses",
+        "/nacos/v2/ns/operator/switches",
+        "/nacos/v3/admin/ns/client/distro",
+    ],
+    different: &[
+        ("the state has what concerns naming", &["state: v3 admin"]),
+        (
+            "the recording begins with a service __ready__ and its client, which the registry never had",
+            &[
+                "metrics v1 onlyStatus=false",
+                "metrics v2 onlyStatus=false",
+                "v3 admin service list without token",
+                "v3 admin client list without token",
+                "v3 admin with a garbage token",
+                "v3 admin service list, logged in",
+                "list default group",
+                "v1 service names: all",
+                "v1 service names: public",
+                "v1 service names: responsibleOnly",
+                "v3 admin service list no paging",
+                "v3 admin metrics onlyStatus=false",
+                "v2 client list",
+                "v3 admin client list",
+            ],
+        ),
+        (
+            "a field that v1 has in no other version",
+            &["cluster nodes v1", "cluster self v1"],
+        ),
+        (
+            "there are no users and no login",
+            &["login", "init admin user"],
+        ),
+        (
+            "namespaces are not made: they exist while they have services",
+            &[
+                "namespace create",
+                "v3 admin namespaces list",
+                "v3 admin namespace detail",
+                "v3 admin namespace check",
+                "v3 admin namespace edit",
+                "v3 admin namespace delete",
+            ],
+        ),
+        (
+            "malformed metadata is the caller's fault: 400",
+            &[
+                "metadata malformed",
+                "metadata JSON not flat",
+                "bad metadata",
+            ],
+        ),
+        (
+            "nothing could use such an instance",
+            &[
+                "weight NaN",
+                "register: port 0",
+                "v1 list: reg-nan",
+                "register weight",
+                "query weight-",
+            ],
+        ),
+        (
+            "the instance ids are derived, whatever generator is asked for",
+            &[
+                "unknown id generator",
+                "v1 list: reg-hb",
+                "timeouts from metadata",
+                "query snowflake",
+            ],
+        ),
+        (
+            "a change of metadata changes metadata: 3.0 resets weight and enabled of what was not overridden before",
+            &[
+                "after batch metadata",
+                "after DELETE",
+                "after register again",
+                "v2 list after updates",
+                "v3 admin instance list after partial",
+            ],
+        ),
+        (
+            "what cannot be read is the caller's fault: 400",
+            &["v1 batch metadata, bad instances"],
+        ),
+        (
+            "the text is that of a Java exception",
+            &[
+                "beat: bad JSON",
+                "protectThreshold abc",
+                "v2 service list bad pageNo",
+                "v1 cluster PUT not JSON",
+                "batch, instances missing",
+            ],
+        ),
+        (
+            "worded as everywhere else",
+            &[
+                "beat: v2 light, ungrouped",
+                "v2 service detail, no name",
+                "v2 service delete, no name",
+                "v2 list no serviceName",
+                "v2 detail no ip",
+            ],
+        ),
+        (
+            "there is no selector but none",
+            &[
+                "label selector",
+                "service detail, selector",
+                "selector types",
+            ],
+        ),
+        (
+            "3.0.3 fails where a service has instances",
+            &[
+                "v2 service detail, with clusters",
+                "withInstances=true",
+                "catalog services with instances",
+            ],
+        ),
+        ("an id is derived for every instance", &["v2 detail"]),
+        (
+            "a patch needs no more than what it changes",
+            &["v2 patch with few params"],
+        ),
+        (
+            "the publishers of a service are shown, 3.0.3 shows none",
+            &["v2 publishers"],
+        ),
+        (
+            "3.0.3 refuses it by a fault",
+            &[
+                "v3 admin health PUT after NONE",
+                "v1 health PUT with NONE",
+                "v1 health PUT, short path",
+            ],
+        ),
+        (
+            "a name holds no @@: v1 could not name such a service",
+            &[
+                "v3 admin service list$",
+                "v3 admin service list with instances$",
+                "v3 admin service list, ignoreEmptyService$",
+            ],
+        ),
+        (
+            "it counts what was refused or named otherwise before",
+            &["withInstances=false reg-a"],
+        ),
+        ("nothing is probed, and the switch says so", &["switches"]),
+        (
+            "switches and log levels are not changed from outside",
+            &["v3 admin switch PUT", "v3 admin log PUT"],
+        ),
+        (
+            "subscribers over UDP are not shown",
+            &[
+                "subscribers v1",
+                "v3 admin subscribers of the UDP service",
+                "UDP client subscribers",
+            ],
+        ),
+        (
+            "a connection need not say what it is for",
+            &["on a connection without labels.module"],
+        ),
+        (
+            "subscriptions and ids of connections are those of other connections",
+            &[
+                "v3 admin publishers of g-one",
+                "subscribers of g-one",
+                "(client) of g-one",
+                "client of a gRPC connection",
+            ],
+        ),
+        (
+            "the operation's name is not kept",
+            &["batch, unknown type", "unknown instance op"],
+        ),
+        (
+            "worded otherwise, and the same to a client",
+            &[
+                "ephemeral register into a persistent service",
+                "persistent register into an ephemeral service",
+                "no instance",
+                "register port",
+                "register bad cluster",
+                "register timeout shorter than interval",
+            ],
+        ),
+        (
+            "over gRPC names are not checked",
+            &[
+                "service list groupName *",
+                "grouped service name",
+                "Chinese service name",
+                "service name with a space",
+                "bad group",
+                "register bad ip",
+                "register metadata 1025 chars",
+                "query bad-ip",
+                "query metadata-1025-chars",
+                "query grouped name",
+            ],
+        ),
+        (
+            "blank and missing places mean the default, as over HTTP",
+            &[
+                "blank group",
+                "no group field",
+                "no namespace field",
+                "query blank-cluster",
+                "query minimal-fields",
+                "blank service name",
+            ],
+        ),
+        (
+            "400 is the code for what a client did wrong",
+            &["query no service name"],
+        ),
+        (
+            "no field is ever left out",
+            &["subscribe without clusters field"],
+        ),
+        ("there is no fuzzy watch", &["fuzzy watch"]),
+        (
+            "empty services go after 60 s, and not some time later",
+            &[
+                "service list after 100 s",
+                "v1 service list at the end",
+                "v1 service names at the end",
+            ],
+        ),
+        (
+            "an address whose registration was refused is no client",
+            &["metrics at the end"],
+        ),
+        (
+            "who gets no pushes is told to poll more often, as by 1.x",
+            &["udpPort without a known user agent"],
+        ),
+    ],
+    equal: 910,
+};
