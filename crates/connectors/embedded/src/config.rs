@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use syncline_contract::Period;
-use syncline_registry::PushSettings;
+use syncline_registry::{PresentedVersion, PushSettings};
 
 /// A Nacos-compatible registry inside the process: a replica for consumers, or
 /// a place to try things out.
@@ -16,6 +16,10 @@ pub struct EmbeddedConfig {
     /// The HTTP address. gRPC is served at the port + 1000, as Nacos does.
     #[schemars(with = "String", extend("examples" = ["127.0.0.1:8848", "[::]:8848"]))]
     pub listen: Listen,
+
+    /// The Nacos version whose HTTP answers it gives: 2.2.0 up to 3.1.
+    #[schemars(with = "String", extend("examples" = ["2.2.4", "3.0.3"]))]
+    pub presents: PresentedVersion,
 
     /// How long changes of a service are collected before they are pushed.
     pub push_delay: Period,
@@ -30,6 +34,7 @@ impl Default for EmbeddedConfig {
     fn default() -> Self {
         Self {
             listen: Listen(SocketAddr::from(([127, 0, 0, 1], 8848))),
+            presents: PresentedVersion::default(),
             push_delay: PushSettings::default().delay.into(),
             configs_from: None,
         }

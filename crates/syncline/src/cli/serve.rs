@@ -3,7 +3,9 @@
 use clap::Args;
 use syncline_connector_embedded::config::Listen;
 use syncline_contract::Period;
-use syncline_registry::{ConfigUpstream, Listeners, PushSettings, Registry, Settings};
+use syncline_registry::{
+    ConfigUpstream, Listeners, PresentedVersion, PushSettings, Registry, Settings,
+};
 use tokio_util::sync::CancellationToken;
 
 use super::stop::stopped;
@@ -28,6 +30,10 @@ pub struct ServeArgs {
     /// The HTTP address
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8848", value_parser = listen)]
     pub listen: Listen,
+
+    /// The Nacos version whose HTTP answers are given: 2.2.0 up to 3.1
+    #[arg(long, value_name = "VERSION", default_value_t)]
+    pub presents: PresentedVersion,
 
     /// How long changes of a service are collected before they are pushed;
     /// Nacos takes 500ms

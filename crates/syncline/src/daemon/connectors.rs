@@ -138,6 +138,7 @@ pub(crate) fn config_upstream(nacos: &NacosConfig) -> Result<ConfigUpstream, Set
 pub(crate) fn registry_settings(config: &EmbeddedConfig) -> Settings {
     let defaults = Settings::default();
     Settings {
+        version: config.presents,
         push: PushSettings {
             delay: config.push_delay.get(),
             ..defaults.push
