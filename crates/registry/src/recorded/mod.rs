@@ -1,13 +1,15 @@
 //! The registry against what real servers answered, call by call, over HTTP
-//! and gRPC: Nacos 2.2.4, and 3.0.3 with all that it has switched on.
+//! and gRPC: Nacos 2.2.4 and 2.5.1, and 3.0.3 with all that it has switched on.
 //!
 //! The calls of the recording are made in order, at the recorded times of a
 //! clock that stands still in between, so that beats run out as they did.
 //! Whatever differs is listed in [`differences`] with its reason, and what is
 //! listed there has to differ.
 
+mod calls;
 mod comparison;
 mod differences;
+mod page;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
@@ -36,6 +38,11 @@ const PORT: u16 = 15_000;
 #[tokio::test(start_paused = true)]
 async fn answers_are_those_of_nacos_2_2_4() {
     compare_with(&differences::OF_2_2_4).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn answers_are_those_of_nacos_2_5_1() {
+    compare_with(&differences::OF_2_5_1).await;
 }
 
 #[tokio::test(start_paused = true)]

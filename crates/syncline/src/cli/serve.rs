@@ -74,6 +74,7 @@ impl ServeArgs {
     /// When the state folder cannot be used, or a port is taken.
     pub async fn run(self, context: &Context) -> anyhow::Result<Exit> {
         let settings = Settings {
+            version: self.presents,
             push: PushSettings {
                 delay: self.push_delay.get(),
                 ..PushSettings::default()

@@ -1,9 +1,11 @@
 //! In what the registry differs from recorded servers, and why.
 
 mod of_2_2_4;
+mod of_2_5_1;
 mod of_3_0_3;
 
 pub(super) use of_2_2_4::OF_2_2_4;
+pub(super) use of_2_5_1::OF_2_5_1;
 pub(super) use of_3_0_3::OF_3_0_3;
 
 /// The differences from one recorded server.

@@ -1,0 +1,212 @@
+//! Nacos 2.5.1, an official server without a login.
+
+use super::Differences;
+
+pub(in crate::recorded) const OF_2_5_1: Differences = Differences {
+    recording: "2.5.1",
+    version: "2.5.1",
+    missing: &[
+        "/nacos/v1/ns/operator/distro/client",
+        "/nacos/v1/ns/operator/switches",
+        "/nacos/v2/ns/catalog/instances",
+        "/nacos/v2/ns/instance/statuses",
+        "/nacos/v2/ns/operator/switches",
+    ],
+    different: &[
+        (
+            "the recording begins with a service __ready__ and its client, which the registry never had",
+            &[
+                "metrics v1 onlyStatus=false",
+                "metrics v2 onlyStatus=false",
+                "list default group",
+                "v1 service names: all",
+                "v1 service names: public",
+                "v1 service names: responsibleOnly",
+                "v2 client list",
+            ],
+        ),
+        (
+            "there are no users and no login",
+            &["login", "init admin user"],
+        ),
+        (
+            "namespaces are not made: they exist while they have services",
+            &[
+                "namespace create",
+                "v2 namespace detail",
+                "v2 namespace edit",
+                "v2 namespace delete",
+                "namespaces list",
+                "v1 namespace id exists?",
+                "v1 namespace detail",
+            ],
+        ),
+        (
+            "malformed metadata is the caller's fault: 400",
+            &[
+                "metadata malformed",
+                "metadata JSON not flat",
+                "bad metadata",
+            ],
+        ),
+        (
+            "nothing could use such an instance",
+            &[
+                "weight NaN",
+                "register: port 0",
+                "register weight",
+                "query weight-",
+            ],
+        ),
+        (
+            "the instance ids are derived, whatever generator is asked for",
+            &[
+                "unknown id generator",
+                "v1 list: reg-hb",
+                "timeouts from metadata",
+                "query snowflake",
+            ],
+        ),
+        (
+            "what cannot be read is the caller's fault: 400",
+            &["v1 batch metadata, bad instances"],
+        ),
+        (
+            "the text is that of a Java exception",
+            &[
+                "beat: bad JSON",
+                "protectThreshold abc",
+                "v2 service list bad pageNo",
+                "v1 cluster PUT not JSON",
+                "batch, instances missing",
+            ],
+        ),
+        (
+            "worded as everywhere else",
+            &[
+                "beat: v2 light, ungrouped",
+                "v2 service detail, no name",
+                "v2 service delete, no name",
+                "v2 list no serviceName",
+                "v2 detail no ip",
+            ],
+        ),
+        (
+            "there is no selector but none",
+            &[
+                "label selector",
+                "service detail, selector",
+                "selector types",
+            ],
+        ),
+        ("an id is derived for every instance", &["v2 detail"]),
+        (
+            "a patch needs no more than what it changes",
+            &["v2 patch with few params"],
+        ),
+        (
+            "it counts what was refused or named otherwise before",
+            &["reg-a, reg-c: disabled and unhealthy"],
+        ),
+        ("nothing is probed, and the switch says so", &["switches"]),
+        (
+            "subscribers over UDP are not shown",
+            &["subscribers v1", "UDP client subscribers"],
+        ),
+        (
+            "a connection need not say what it is for",
+            &["on a connection without labels.module"],
+        ),
+        (
+            "subscriptions and ids of connections are those of other connections",
+            &["subscribers of g-one"],
+        ),
+        (
+            "the operation's name is not kept",
+            &["batch, unknown type", "unknown instance op"],
+        ),
+        (
+            "worded otherwise, and the same to a client",
+            &[
+                "ephemeral register into a persistent service",
+                "persistent register into an ephemeral service",
+                "no instance",
+                "register port",
+                "register bad cluster",
+                "register timeout shorter than interval",
+            ],
+        ),
+        (
+            "over gRPC names are not checked",
+            &[
+                "service list groupName *",
+                "grouped service name",
+                "Chinese service name",
+                "service name with a space",
+                "bad group",
+                "register bad ip",
+                "register metadata 1025 chars",
+                "query bad-ip",
+                "query metadata-1025-chars",
+                "query grouped name",
+            ],
+        ),
+        (
+            "blank and missing places mean the default, as over HTTP",
+            &[
+                "blank group",
+                "no group field",
+                "no namespace field",
+                "query blank-cluster",
+                "query minimal-fields",
+                "blank service name",
+            ],
+        ),
+        (
+            "400 is the code for what a client did wrong",
+            &["query no service name"],
+        ),
+        (
+            "no field is ever left out",
+            &["subscribe without clusters field"],
+        ),
+        (
+            "empty services go after 60 s, and not some time later",
+            &["v1 service list at the end", "v1 service names at the end"],
+        ),
+        (
+            "an address whose registration was refused is no client",
+            &["metrics at the end"],
+        ),
+        (
+            "a field about the other members of a cluster",
+            &[
+                "cluster node list v2",
+                "cluster nodes v1",
+                "cluster self v1",
+            ],
+        ),
+        (
+            "a change of metadata changes metadata: 2.x resets weight and enabled of what was not overridden before",
+            &["v2 list after updates"],
+        ),
+        (
+            "the publishers of a service are shown, 2.5.1 shows none",
+            &["v2 publishers"],
+        ),
+        (
+            "2.5.1 refuses it by a fault",
+            &["v1 health PUT with NONE", "v1 health PUT, short path"],
+        ),
+        (
+            "2.x repeats a list that is shorter than a page on every page",
+            &["of size 100"],
+        ),
+        ("the state has what concerns naming", &["state: v1 console"]),
+        (
+            "who gets no pushes is told to poll more often, as by 1.x",
+            &["udpPort without a known user agent"],
+        ),
+    ],
+    equal: 995,
+};
