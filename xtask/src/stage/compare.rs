@@ -22,6 +22,9 @@ const GLANCE: Duration = Duration::from_millis(20);
 /// The least pause between two whole lists. It grows with what a list takes, so that looking stays a small load.
 const LOOK: Duration = Duration::from_millis(100);
 
+/// With so many instances right for each that is wrong, all but a few are there.
+const NEARLY: usize = 20;
+
 /// What a raw list shows of a fleet.
 #[derive(Debug, Default, Clone)]
 pub struct Comparison {
@@ -178,7 +181,17 @@ pub async fn until_complete(
         if read > deadline {
             bail!("{server} does not show all after {within:?}: {comparison:?}");
         }
-        tokio::time::sleep(LOOK.max(4 * (read - asked))).await;
+        tokio::time::sleep(pause(&comparison, read - asked)).await;
+    }
+}
+
+/// How long to wait after a list that took so long. Servers count services a moment before they list the instances, so
+/// the first list may lack a few; the next one follows at once, or the pause would be measured and not the sync.
+fn pause(comparison: &Comparison, took: Duration) -> Duration {
+    if comparison.wrong() * NEARLY <= comparison.equal {
+        LOOK
+    } else {
+        LOOK.max(4 * took)
     }
 }
 
@@ -207,6 +220,19 @@ async fn until_counted(server: SocketAddr, count: i64, deadline: Instant) -> any
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_is_nearly_there_is_looked_at_again_at_once() {
+        let second = Duration::from_secs(1);
+        let seen = |equal, missing| Comparison {
+            equal,
+            missing,
+            ..Comparison::default()
+        };
+        assert_eq!(pause(&seen(9_990, 10), second), LOOK);
+        assert_eq!(pause(&seen(9_000, 1_000), second), 4 * second);
+        assert_eq!(pause(&seen(0, 10_000), second), 4 * second);
+    }
 
     fn compared(change: impl FnOnce(&mut Vec<Instance>)) -> Comparison {
         let fleet = Fleet::new("t", 1, 2);
