@@ -91,6 +91,8 @@ pub struct Core {
     evacuated: BTreeSet<Evacuation>,
     /// The registries that are not watched yet.
     unwatched: BTreeSet<EndpointName>,
+    /// Whether watching waits for targets that have not answered yet.
+    unreached_are_awaited: bool,
 }
 
 impl Core {
@@ -122,6 +124,7 @@ impl Core {
             to_take_up: 0,
             dry: false,
             evacuated: BTreeSet::new(),
+            unreached_are_awaited: true,
         }
     }
 
@@ -632,6 +635,7 @@ impl Core {
                 Timer::SourceLost(link) => self.source_stays_lost(&link),
                 Timer::Plan(link, service) => self.due(link, service),
                 Timer::Watch(endpoint) => self.watch(&endpoint),
+                Timer::Unreached => self.unreached_are_awaited = false,
                 Timer::Removals(link) => self.let_removals_go(now, &link),
                 Timer::Retries(link) => self.let_retries_go(now, &link),
                 // What waited is planned after the timers.

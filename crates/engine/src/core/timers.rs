@@ -19,6 +19,8 @@ pub(super) enum Timer {
     Plan(LinkName, ServiceKey),
     /// Watch a registry, whatever is still being written.
     Watch(EndpointName),
+    /// Targets have had their time to answer for the first time.
+    Unreached,
     /// Removals of a link that waited for their turn may go.
     Removals(LinkName),
     /// Services of a link that failed and waited for their turn may be tried.

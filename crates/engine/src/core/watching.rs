@@ -16,12 +16,17 @@ use super::{Core, Effect};
 /// that hangs must not keep others from seeing changes at once.
 const AT_THE_LATEST: Duration = Duration::from_secs(20);
 
+/// How long a target that does not answer at all keeps registries from being
+/// watched. One that was just started takes a second until it does.
+const REACHED_WITHIN: Duration = Duration::from_secs(3);
+
 impl Core {
     /// A registry is watched when nothing more important is to be done, or
     /// after a while.
     pub(super) fn watch_later(&mut self, now: Moment, endpoint: EndpointName) {
         let timer = Timer::Watch(endpoint);
         self.timers.set(timer, now + AT_THE_LATEST);
+        self.timers.set(Timer::Unreached, now + REACHED_WITHIN);
     }
 
     /// Watches each registry of which the first list was written, as far as it
@@ -50,8 +55,8 @@ impl Core {
     }
 
     /// Whether no link that reads or writes there is at its first writes, or
-    /// waits for the lists that they need. One whose target was not reached yet
-    /// is waited for by nobody.
+    /// waits for what they need: the lists, and an answer of its target, for
+    /// some seconds.
     fn rests(&self, endpoint: &EndpointName) -> bool {
         let touches = |end: &EndpointName| end == endpoint;
         let mut links = self
@@ -61,7 +66,8 @@ impl Core {
         links.all(|link| {
             let ends = [&link.rules.from, &link.rules.to];
             let mut readers = ends.into_iter().filter_map(|end| self.readers.get(end));
-            !link.is_writing() && readers.all(|reader| reader.was_listed_or_failed())
+            let reached = link.report.is_some() || !self.unreached_are_awaited;
+            reached && !link.is_writing() && readers.all(|reader| reader.was_listed_or_failed())
         })
     }
 }
