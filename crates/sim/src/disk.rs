@@ -151,6 +151,8 @@ impl Image {
             },
             // No operator evacuates anything in these worlds.
             Persist::Evacuated { .. } => {}
+            // It changes nothing but what operators are told.
+            Persist::Seen { .. } => {}
         }
     }
 }

@@ -13,6 +13,7 @@ use syncline_model::{
 
 use super::adopt::Adoption;
 use super::aside::Evacuation;
+use super::filling::Fill;
 use super::peers::{PeerAnswer, PeerName, PeerReport};
 
 /// Something that happened.
@@ -49,6 +50,14 @@ pub enum Event {
         freeze: Option<Freeze>,
         /// What was known of its services.
         records: Vec<(ServiceKey, Record)>,
+    },
+    /// When a registry was last listed whole before the start, on this run's
+    /// clock.
+    SeenBefore {
+        /// Which one.
+        endpoint: EndpointName,
+        /// When.
+        at: Moment,
     },
     /// All that was remembered has been told: begin.
     Started,
@@ -252,6 +261,13 @@ pub enum Effect {
         /// Which link.
         link: LinkName,
     },
+    /// A link's target has again what it had, or what it is to have.
+    Filled {
+        /// Which link.
+        link: LinkName,
+        /// With what.
+        with: Fill,
+    },
 }
 
 /// Something to put on disk.
@@ -325,6 +341,11 @@ pub enum Persist {
         /// All of them, in order.
         what: Vec<Evacuation>,
     },
+    /// A registry was listed whole just now.
+    Seen {
+        /// Which one.
+        endpoint: EndpointName,
+    },
 }
 
 impl Persist {
@@ -343,7 +364,8 @@ impl Persist {
             | Self::Confirm { .. }
             | Self::Window { .. }
             | Self::Freeze { .. }
-            | Self::Evacuated { .. } => None,
+            | Self::Evacuated { .. }
+            | Self::Seen { .. } => None,
         }
     }
 }

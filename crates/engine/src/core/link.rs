@@ -19,6 +19,7 @@ use syncline_model::{
 
 use super::adopt::left_by_others;
 use super::aside::SourceLost;
+use super::filling::Filling;
 use super::pace::Pace;
 use super::reader::Reader;
 use super::retries::Retries;
@@ -85,6 +86,8 @@ pub(super) struct Link {
     whole_at: Option<Moment>,
     /// Whether everything that the first list showed has been planned.
     pub(super) settled: bool,
+    /// How far its target is filled.
+    pub(super) filling: Filling,
     pub(super) paused: bool,
     /// The first and the last list of the source that answer triggers, by their
     /// numbers.
@@ -135,6 +138,7 @@ impl Link {
             truth: None,
             whole_at: None,
             settled: false,
+            filling: Filling::default(),
             paused: false,
             awaits: Some((0, 0)),
             deselected: BTreeSet::new(),

@@ -17,6 +17,7 @@ mod copies;
 mod draft;
 mod evacuation;
 mod event;
+mod filling;
 mod guarding;
 mod handover;
 mod holds;
@@ -43,6 +44,7 @@ pub use adopt::{Adoption, Candidate, LinkAdoption};
 pub use aside::{Aside, Evacuation, NotAnEvacuation, SourceLost};
 pub use evacuation::{EvacuatedLink, EvacuationPreview};
 pub use event::{Effect, Event, Happening, Line, Persist, WriteError};
+pub use filling::Fill;
 pub use handover::Holding;
 pub use holds::{HeldBack, HeldService};
 pub use link::LinkRules;
@@ -176,6 +178,11 @@ impl Core {
                 freeze,
                 records,
             } => self.guarded(&link, freeze, records),
+            Event::SeenBefore { endpoint, at } => {
+                if let Some(reader) = self.readers.get_mut(&endpoint) {
+                    reader.complete_before = Some(at);
+                }
+            }
             Event::Started => self.start(now),
             Event::Described { link, report } => {
                 if let Some(state) = self.links.get_mut(&link) {
@@ -246,7 +253,11 @@ impl Core {
         self.started = true;
         self.await_first_words(now);
         if !self.dry {
-            self.to_take_up = self.links.values().map(Link::to_take_up).sum();
+            for link in self.links.values_mut() {
+                let services = link.to_take_up();
+                link.filling.lacks(services);
+                self.to_take_up += services;
+            }
         }
         // What the cache lost and the ledger did not is gone only when a read says so.
         for link in self.links.values() {
@@ -286,7 +297,10 @@ impl Core {
     }
 
     /// One more service that consumers may have missed since the start stands.
-    fn taken_up(&mut self, now: Moment) {
+    fn taken_up(&mut self, now: Moment, link: &LinkName) {
+        if let Some(link) = self.links.get_mut(link) {
+            link.filling.stands();
+        }
         self.to_take_up = self.to_take_up.saturating_sub(1);
         if self.to_take_up == 0 {
             self.list_all(now);
@@ -491,6 +505,11 @@ impl Core {
             }
         }
         let mut ended = reader.end_list(end, now);
+        if ended.whole {
+            self.effects.push(Effect::Persist(Persist::Seen {
+                endpoint: endpoint.clone(),
+            }));
+        }
         // The proof that a service is gone is needed until all of it is let go.
         let links = &self.links;
         let needed = |service: &ServiceKey| {

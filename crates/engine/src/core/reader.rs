@@ -52,6 +52,8 @@ pub(super) struct Reader {
     warm: Vec<Area>,
     /// When the last list ended that was complete everywhere.
     pub(super) complete_at: Option<Moment>,
+    /// When such a list ended last before the start.
+    pub(super) complete_before: Option<Moment>,
     /// Why the registry does not answer, while it does not.
     pub(super) down: Option<Arc<str>>,
 }
@@ -91,6 +93,11 @@ impl Reader {
     /// All known services, in order.
     pub(super) fn services(&self) -> impl Iterator<Item = (&ServiceKey, &Known)> {
         self.services.iter()
+    }
+
+    /// When a list ended last that was complete everywhere, in this run or before.
+    pub(super) fn last_complete(&self) -> Option<Moment> {
+        self.complete_at.or(self.complete_before)
     }
 
     /// Whether a list has gone through since the start, so that what is not
@@ -470,6 +477,7 @@ impl Reader {
     }
 
     fn doubt(known: &mut Known, view: View) -> Looked {
+        let before = known.shown();
         known.failures = known.failures.saturating_add(1);
         if let Some(seen) = view.seen() {
             // What it shows counts, and is not to be forgotten with the doubt.
@@ -477,9 +485,9 @@ impl Reader {
         }
         known.view = view;
         Looked {
-            // Links have to know that nothing may be removed for now, which
-            // they see when they plan for another reason.
-            changed: false,
+            // What is there counts. That nothing may be removed for now links
+            // see when they plan for another reason.
+            changed: shows_more(before.as_ref(), known.shown().as_ref()),
             read: None,
             retry: Some(backoff(known.failures)),
         }
@@ -518,7 +526,8 @@ impl Reader {
                 ended.read.push((service.clone(), purpose));
             }
         }
-        if end.areas.iter().all(|a| a.coverage.doubt().is_none()) {
+        ended.whole = end.areas.iter().all(|a| a.coverage.doubt().is_none());
+        if ended.whole {
             self.complete_at = Some(now);
         }
         let has_failed = end.areas.is_empty() || end.areas.iter().any(failed);
@@ -565,8 +574,23 @@ pub(super) struct EndedList {
     pub(super) forget: Vec<ServiceKey>,
     /// Somebody asked for another list meanwhile.
     pub(super) again: bool,
+    /// It was complete everywhere.
+    pub(super) whole: bool,
     /// A part could not be read: list again after this wait.
     pub(super) retry: Option<Duration>,
+}
+
+/// Whether a look shows instances, or content, that an earlier one did not.
+fn shows_more(before: Option<&View>, after: Option<&View>) -> bool {
+    let Some(after) = after.and_then(View::seen) else {
+        return false;
+    };
+    let before = before.and_then(View::seen);
+    let is_new = |instance: &Instance| {
+        let known = before.map_or(&[][..], |before| before.get(&instance.key));
+        known.iter().all(|known| known.content_differs(instance))
+    };
+    before.is_none_or(|before| !Arc::ptr_eq(before, after)) && after.instances().iter().any(is_new)
 }
 
 fn backoff(failures: u32) -> Duration {

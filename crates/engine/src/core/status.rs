@@ -37,6 +37,9 @@ pub struct EndpointStatus {
     pub areas: Vec<Area>,
     /// How long ago everything was last listed whole.
     pub complete_ago: Option<Duration>,
+    /// The same, also where that was before the start: what is known is no
+    /// older.
+    pub last_known_ago: Option<Duration>,
     /// How many services are known.
     pub services: usize,
     /// How many instances are known.
@@ -96,6 +99,9 @@ pub struct LinkStatus {
     pub truth: Option<Truth>,
     /// How long ago its source was last read whole.
     pub complete_ago: Option<Duration>,
+    /// The same, also where that was before the start: what its target is given
+    /// is no older.
+    pub last_known_ago: Option<Duration>,
     /// What its target said of itself.
     pub target: Option<TargetReport>,
     /// Services that it gives its target.
@@ -177,6 +183,7 @@ impl Core {
             retired: rules.retired,
             truth: link.truth,
             complete_ago: source.complete_at.map(|at| now.since(at)),
+            last_known_ago: source.last_complete().map(|at| now.since(at)),
             target: link.report.clone(),
             services: link.services().filter(|(_, s)| !s.held.is_empty()).count(),
             instances: link.services().map(|(_, s)| s.held.len()).sum(),
@@ -233,6 +240,7 @@ fn endpoint_status(name: &EndpointName, reader: &Reader, now: Moment) -> Endpoin
         down: reader.down.clone(),
         areas: reader.areas.clone(),
         complete_ago: reader.complete_at.map(|at| now.since(at)),
+        last_known_ago: reader.last_complete().map(|at| now.since(at)),
         services: reader.services().count(),
         instances,
         problems,

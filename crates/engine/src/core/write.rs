@@ -41,6 +41,9 @@ impl Core {
         }
         // Links that are configured no more wait for others to settle.
         self.plan_all(now);
+        for name in self.links.keys().cloned().collect::<Vec<_>>() {
+            self.tell_filled(&name);
+        }
     }
 
     fn plan_all(&mut self, now: Moment) {
@@ -500,7 +503,7 @@ impl Core {
         self.tell_readers(&target, service, &writing.changes);
         self.follow_what_matters(name, service);
         if taken_up {
-            self.taken_up(now);
+            self.taken_up(now, name);
         }
         if let Some(link) = self.links.get_mut(name) {
             link.drop_if_idle(service);

@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::filling::Filled;
 use super::pulse::Pulse;
 use super::reading::Reading;
 use super::rendering::{Debounce, Rendering};
@@ -188,6 +189,7 @@ impl Driver {
                     storing.settled();
                 }
             }
+            Effect::Filled { link, with } => self.sinks.filled.tell(link, with),
         }
     }
 
@@ -237,6 +239,7 @@ async fn sleep_until(wake: Option<tokio::time::Instant>) {
 pub(super) struct Sinks {
     by_link: BTreeMap<LinkName, LinkSink>,
     settled: BTreeSet<LinkName>,
+    filled: Filled,
     events: mpsc::Sender<Event>,
     tasks: TaskTracker,
     cancel: CancellationToken,
@@ -251,6 +254,7 @@ enum LinkSink {
 
 impl Sinks {
     pub(super) fn new(
+        filled: Filled,
         events: mpsc::Sender<Event>,
         tasks: TaskTracker,
         cancel: CancellationToken,
@@ -258,6 +262,7 @@ impl Sinks {
         Self {
             by_link: BTreeMap::new(),
             settled: BTreeSet::new(),
+            filled,
             events,
             tasks,
             cancel,

@@ -7,6 +7,7 @@
 
 mod driver;
 mod estate;
+mod filling;
 mod gate;
 mod handover;
 mod limit;
@@ -37,6 +38,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use estate::Estate;
+pub use filling::Filling;
 pub use rendering::Debounce;
 pub use retired::Retired;
 pub use schedule::Strategy;
@@ -48,7 +50,9 @@ use crate::core::{
 use crate::journal::{Journal, JournalError, JournalOptions};
 use crate::store::{Claim, Install, Opened, Store, StoreError, StoreWriter, WriterOptions};
 use driver::{Driver, Sinks};
+use filling::Filled;
 use reading::Reading;
+use remembering::Cached;
 use storing::Storing;
 
 /// How many events wait for the core before their senders wait too.
@@ -184,6 +188,7 @@ pub struct Engine {
     cancel: CancellationToken,
     tasks: TaskTracker,
     done: oneshot::Receiver<mpsc::Receiver<Control>>,
+    filling: Filling,
 }
 
 /// A handle to ask a running engine and to tell it what to do.
@@ -270,7 +275,8 @@ impl Engine {
         };
         let paused = spec.paused.into_iter();
         remembered.extend(paused.map(|link| Event::Pause { link, paused: true }));
-        let mut sinks = Sinks::new(events.clone(), tasks.clone(), cancel.child_token());
+        let (filled, filling) = Filled::new();
+        let mut sinks = Sinks::new(filled, events.clone(), tasks.clone(), cancel.child_token());
         let mut rules = Vec::new();
         for link in spec.links {
             schedule::spawn(&link, &events, &tasks, &cancel);
@@ -304,6 +310,7 @@ impl Engine {
             cancel,
             tasks,
             done,
+            filling,
         })
     }
 
@@ -490,15 +497,17 @@ fn without_repetition(scopes: impl Iterator<Item = Scope>) -> Arc<[Scope]> {
 struct Route {
     link: LinkName,
     ledger: LinkName,
+    from: EndpointName,
     to: EndpointName,
 }
 
 impl Route {
     fn of(link: &LinkSpec) -> Self {
-        let LinkRules { name, to, .. } = &link.rules;
+        let LinkRules { name, from, to, .. } = &link.rules;
         Self {
             link: name.clone(),
             ledger: link.known_as.as_ref().unwrap_or(name).clone(),
+            from: from.clone(),
             to: to.clone(),
         }
     }
@@ -526,9 +535,12 @@ async fn remember(
         let mut events = Vec::new();
         let reader = state.store.reader();
         let lived_lately = state.taken_over || remembering::lived_lately(&reader)?;
+        let mut cached = Cached::default();
         for endpoint in &sources {
+            events.extend(remembering::seen_before(&reader, endpoint, clock)?);
             for row in reader.load_cache(endpoint)? {
                 let (service, record) = row?;
+                cached.note(endpoint, &service, &record.set);
                 events.push(Event::Remembered {
                     endpoint: endpoint.clone(),
                     service,
@@ -536,15 +548,25 @@ async fn remember(
                 });
             }
         }
-        for Route { link, ledger, to } in &routes {
+        for route in &routes {
+            let Route {
+                link, ledger, to, ..
+            } = route;
             for row in reader.load_ledger(ledger)? {
                 let (service, record) = row?;
                 if record.target != *to {
                     continue;
                 }
                 let mut held = remembering::remembered(link, service, record, lived_lately);
-                if let Event::Held { fresh, .. } = &mut held {
+                if let Event::Held {
+                    service,
+                    set,
+                    fresh,
+                    ..
+                } = &mut held
+                {
                     *fresh |= state.taken_over;
+                    cached.share(&route.from, service, set);
                 }
                 events.push(held);
             }
@@ -590,6 +612,12 @@ impl Clock {
 
     fn now(self) -> Moment {
         Moment::after_origin(Self::BEFORE + self.0.elapsed())
+    }
+
+    /// The moment so long ago, as far as that can be told.
+    fn ago(self, time: Duration) -> Moment {
+        let since = self.now().since_origin();
+        Moment::after_origin(since.saturating_sub(time))
     }
 
     fn instant(self, moment: Moment) -> tokio::time::Instant {

@@ -1,15 +1,16 @@
 //! What earlier runs put on disk, as the events that tell the core.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use syncline_model::{LinkName, ServiceKey, ServiceSet};
+use syncline_model::{EndpointName, LinkName, ServiceKey, ServiceSet};
 
 use crate::core::Event;
 use crate::store::{LedgerEntry, LedgerRecord, LedgerState, StoreError, StoreReader};
 
 use super::Clock;
-use super::storing::{EVACUATED, LIVED, wall_ms};
+use super::storing::{EVACUATED, LIVED, SEEN, wall_ms};
 
 /// What we held, or were giving, within this time is taken up again at a start
 /// before anything was looked at.
@@ -46,11 +47,51 @@ pub(super) fn evacuated(reader: &StoreReader) -> Result<Vec<Event>, StoreError> 
         .collect())
 }
 
+/// What was last seen of each service. What a target was given is mostly the
+/// same, and then stands in memory once.
+#[derive(Default)]
+pub(super) struct Cached(HashMap<EndpointName, HashMap<ServiceKey, Arc<ServiceSet>>>);
+
+impl Cached {
+    pub(super) fn note(&mut self, at: &EndpointName, service: &ServiceKey, set: &Arc<ServiceSet>) {
+        if !self.0.contains_key(at) {
+            self.0.insert(at.clone(), HashMap::new());
+        }
+        if let Some(services) = self.0.get_mut(at) {
+            services.insert(service.clone(), Arc::clone(set));
+        }
+    }
+
+    /// Makes a set the one that was seen, where the two are equal.
+    pub(super) fn share(&self, at: &EndpointName, service: &ServiceKey, set: &mut Arc<ServiceSet>) {
+        let seen = self.0.get(at).and_then(|services| services.get(service));
+        if let Some(seen) = seen.filter(|seen| **seen == *set) {
+            *set = Arc::clone(seen);
+        }
+    }
+}
+
+/// When an earlier run last listed a registry whole, if one did.
+pub(super) fn seen_before(
+    reader: &StoreReader,
+    endpoint: &EndpointName,
+    clock: Clock,
+) -> Result<Option<Event>, StoreError> {
+    let at_ms = reader.blob(&format!("{SEEN}{endpoint}"))?.and_then(number);
+    Ok(at_ms.map(|at_ms| Event::SeenBefore {
+        endpoint: endpoint.clone(),
+        at: clock.ago(Duration::from_millis(wall_ms().saturating_sub(at_ms))),
+    }))
+}
+
+fn number(text: Vec<u8>) -> Option<u64> {
+    String::from_utf8(text).ok()?.parse().ok()
+}
+
 /// When an earlier run last held what the ledger says, if that was lately.
 pub(super) fn lived_lately(reader: &StoreReader) -> Result<bool, StoreError> {
     let at = reader.blob(LIVED)?;
-    let at = at.and_then(|at| String::from_utf8(at).ok()?.parse().ok());
-    Ok(at.is_some_and(is_lately))
+    Ok(at.and_then(number).is_some_and(is_lately))
 }
 
 fn is_lately(at_ms: u64) -> bool {

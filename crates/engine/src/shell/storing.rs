@@ -20,6 +20,10 @@ use crate::store::{
 /// The store's name for what an operator took out of use.
 pub(super) const EVACUATED: &str = "evacuated";
 
+/// The store's names for when registries were last listed whole begin like this;
+/// the registry's name follows.
+pub(super) const SEEN: &str = "seen/";
+
 /// The store's name for when we last held what the ledger says.
 pub(super) const LIVED: &str = "lived";
 
@@ -150,6 +154,11 @@ impl Storing {
                 let names = names.join("\n").into_bytes();
                 self.urgent = true;
                 self.ops.push(StoreOp::PutBlob(EVACUATED.into(), names));
+            }
+            Persist::Seen { endpoint } => {
+                let name = format!("{SEEN}{endpoint}");
+                let now = now.to_string().into_bytes();
+                self.ops.push(StoreOp::PutBlob(name.into(), now));
             }
             Persist::Confirm {
                 link,

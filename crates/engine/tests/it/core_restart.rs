@@ -1,7 +1,7 @@
 //! After a death: what is taken up again at once, and what waits.
 
 use syncline_contract::Hold;
-use syncline_engine::core::Event;
+use syncline_engine::core::{Event, Fill};
 
 use crate::core_world::{Answer, Fate, Kind, World, link, seconds, service, world};
 
@@ -37,6 +37,60 @@ fn what_was_confirmed_lately_is_taken_up_before_any_list() {
     assert_eq!(world.shown("b", "orders").len(), 2);
     world.let_go(Kind::List);
     assert_eq!(world.written(), [""; 0], "and not written once more");
+}
+
+#[test]
+fn a_target_is_filled_with_what_it_had_before_any_list_and_its_age_is_known() {
+    let mut world = killed(Hold::Connection, 60);
+    world.withhold(Kind::List);
+    world.withhold(Kind::Write);
+    world.start();
+    assert_eq!(world.filled("a-b"), None, "nothing stands yet");
+    world.let_go(Kind::Write);
+    assert_eq!(world.filled("a-b"), Some(Fill::LastKnown));
+    let status = world.status("a-b");
+    assert_eq!(status.complete_ago, None);
+    assert_eq!(status.last_known_ago, Some(seconds(60)));
+    world.let_go(Kind::List);
+    assert_eq!(world.filled("a-b"), Some(Fill::FirstList));
+    assert_eq!(world.status("a-b").last_known_ago, Some(seconds(0)));
+}
+
+#[test]
+fn a_target_that_had_nothing_is_filled_by_the_first_list() {
+    let mut world = world([link("a", "b")]);
+    world.register("a", "orders", "10.0.0.1:80");
+    world.withhold(Kind::List);
+    world.start();
+    assert_eq!(world.filled("a-b"), Some(Fill::Nothing));
+    world.withhold(Kind::Write);
+    world.let_go(Kind::List);
+    assert_eq!(world.filled("a-b"), Some(Fill::Nothing), "it is on its way");
+    world.let_go(Kind::Write);
+    assert_eq!(world.filled("a-b"), Some(Fill::FirstList));
+}
+
+#[test]
+fn what_comes_while_absence_proves_nothing_is_copied_at_once_and_nothing_goes() {
+    let mut world = killed(Hold::Persistent, 60);
+    world.deregister("a", "orders", "10.0.0.1:80");
+    world.deregister("a", "orders", "10.0.0.2:80");
+    world.deregister("a", "stock", "10.0.0.3:80");
+    world.register("a", "orders", "10.0.0.1:80");
+    // As a registry whose clients are on their way back.
+    world.registry("a").returning = true;
+    world.start();
+    world.register("a", "orders", "10.0.0.9:80");
+    world.pass(seconds(25));
+    assert_eq!(
+        world.shown("b", "orders"),
+        ["10.0.0.1:80", "10.0.0.2:80", "10.0.0.9:80"]
+    );
+    assert_eq!(world.shown("b", "stock"), ["10.0.0.3:80"]);
+    world.registry("a").returning = false;
+    world.trigger();
+    world.pass(seconds(1));
+    assert_eq!(world.shown("b", "orders"), ["10.0.0.1:80", "10.0.0.9:80"]);
 }
 
 #[test]

@@ -14,7 +14,8 @@ use std::time::Duration;
 
 use syncline_contract::{Observation, TargetReport, Unavailable};
 use syncline_engine::core::{
-    Core, Evacuation, Event, LinkAdoption, LinkPreview, LinkStatus, LinkVerification, PeerSettings,
+    Core, Evacuation, Event, Fill, LinkAdoption, LinkPreview, LinkStatus, LinkVerification,
+    PeerSettings,
 };
 use syncline_model::adoption::Wish;
 use syncline_model::desire::unmarked;
@@ -41,6 +42,8 @@ struct Disk {
     windows: BTreeMap<(LinkName, ServiceKey), GuardRecord>,
     freezes: BTreeMap<LinkName, Freeze>,
     evacuated: Vec<Evacuation>,
+    /// When each registry was last listed whole.
+    seen: BTreeMap<EndpointName, Moment>,
     fails: bool,
 }
 
@@ -73,6 +76,8 @@ pub(crate) struct World {
     /// How many links follow each service.
     followed: BTreeMap<(EndpointName, ServiceKey), usize>,
     watched: BTreeSet<EndpointName>,
+    /// How far each link has filled its target since the start.
+    filled: BTreeMap<LinkName, Fill>,
     told: Told,
     /// What was done, a line each.
     log: Vec<String>,
@@ -99,6 +104,7 @@ pub(crate) fn world(links: impl IntoIterator<Item = LinkSetup>) -> World {
         chance: None,
         followed: BTreeMap::new(),
         watched: BTreeSet::new(),
+        filled: BTreeMap::new(),
         told: Told::default(),
         log: Vec::new(),
         journal: Vec::new(),
@@ -117,6 +123,10 @@ impl World {
 
     /// Begins without having reached any target.
     pub(crate) fn begin(&mut self) {
+        self.filled.clear();
+        for (endpoint, at) in self.disk.seen.clone() {
+            self.step(Event::SeenBefore { endpoint, at });
+        }
         for ((endpoint, service), set) in self.disk.cache.clone() {
             self.step(Event::Remembered {
                 endpoint,
@@ -341,6 +351,11 @@ impl World {
         links
             .find(|status| status.link.as_str() == link)
             .expect("a link of that name")
+    }
+
+    /// How far a link has filled its target since the start.
+    pub(crate) fn filled(&self, link: &str) -> Option<Fill> {
+        self.filled.get(link).copied()
     }
 
     /// What a link would write now.

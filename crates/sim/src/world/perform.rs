@@ -50,6 +50,8 @@ impl World<'_> {
                 }
             }
             Effect::Settled { link } => self.settled(&link),
+            // Whoever serves from a target is no part of these worlds.
+            Effect::Filled { .. } => {}
         }
     }
 
@@ -189,7 +191,10 @@ impl World<'_> {
             | Persist::Intend { service, .. }
             | Persist::Confirm { service, .. }
             | Persist::Window { service, .. } => service.name.as_str().len() as u64,
-            Persist::Restart { .. } | Persist::Freeze { .. } | Persist::Evacuated { .. } => 0,
+            Persist::Restart { .. }
+            | Persist::Freeze { .. }
+            | Persist::Evacuated { .. }
+            | Persist::Seen { .. } => 0,
         };
         self.count(3, None, place);
         let awaited = persist.awaited();

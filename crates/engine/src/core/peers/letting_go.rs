@@ -220,7 +220,7 @@ impl Core {
             held: kept,
         }));
         if given_up {
-            self.taken_up(now);
+            self.taken_up(now, name);
         }
     }
 }

@@ -176,6 +176,7 @@ impl World {
             Effect::Apply { link, write } => self.apply(link, write),
             Effect::Tell(line) => self.journal.push(line.to_string()),
             Effect::Settled { link } => self.log.push(format!("settled {link}")),
+            Effect::Filled { link, with } => drop(self.filled.insert(link, with)),
         }
     }
 
@@ -331,6 +332,7 @@ impl World {
                     None => drop(self.disk.freezes.remove(&link)),
                 },
                 Persist::Evacuated { what } => self.disk.evacuated = what,
+                Persist::Seen { endpoint } => drop(self.disk.seen.insert(endpoint, self.now)),
                 Persist::Cache {
                     endpoint,
                     service,

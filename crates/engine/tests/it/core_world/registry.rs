@@ -52,6 +52,8 @@ pub(crate) struct Registry {
     pub(crate) hangs: bool,
     /// Whoever registered here still keeps it alive.
     pub(crate) keeps_alive: bool,
+    /// Its clients may be on their way back, so that absence proves nothing.
+    pub(crate) returning: bool,
     /// Pushes nothing.
     pub(crate) silent: bool,
     /// Loses the marks of copies.
@@ -145,6 +147,7 @@ impl Registry {
     pub(crate) fn read(&self, service: &ServiceKey) -> View {
         let set = self.set(service);
         match self.reads {
+            Answer::Whole if self.returning => View::Partial(set, "they come back".into()),
             Answer::Whole => View::Complete(Truth::Raw, set),
             Answer::Partial => View::Partial(ServiceSet::empty(), "half of it".into()),
             Answer::Suspect => View::Suspect(ServiceSet::empty(), "members disagree".into()),
@@ -175,11 +178,16 @@ impl Registry {
                 namespace: Some(namespace),
             })
             .collect();
-        if self.lists == Answer::Fails {
+        let all = match self.lists {
+            Answer::Whole if self.returning => Some(Answer::Partial),
+            Answer::Fails => Some(Answer::Fails),
+            _ => None,
+        };
+        if let Some(all) = all {
             areas = vec![Area {
                 namespace: None,
                 group: None,
-                coverage: coverage(&Answer::Fails),
+                coverage: coverage(&all),
             }];
         }
         (listed.collect(), ListEnd::of(areas))
