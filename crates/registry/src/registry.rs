@@ -18,6 +18,7 @@ use crate::grpc::Outboxes;
 use crate::intern::Interner;
 use crate::link::LinkClient;
 use crate::moment::{Clock, Moment};
+use crate::returning::Returning;
 use crate::settings::Settings;
 use crate::store::{Holder, Snapshot, Store};
 use crate::udp::Udp;
@@ -48,6 +49,7 @@ pub(crate) struct Inner {
     /// Where calls about configurations go.
     pub(crate) configs: Option<ConfigUpstream>,
     link_generation: AtomicU64,
+    pub(crate) returning: Returning,
 }
 
 /// What keeps a publication alive.
@@ -82,7 +84,15 @@ impl Registry {
     pub fn with_configs(settings: Settings, configs: Option<ConfigUpstream>) -> Self {
         let interner = Arc::new(Interner::new());
         let store = Arc::new(Mutex::new(Store::new(&settings, interner.clone())));
-        Self::of(settings, configs, Clock::start(), interner, store, None)
+        let nobody = Returning::new(false);
+        Self::of(
+            settings,
+            configs,
+            (Clock::start(), nobody),
+            interner,
+            store,
+            None,
+        )
     }
 
     /// A registry that keeps in a folder what has to outlive the process:
@@ -109,11 +119,12 @@ impl Registry {
     ) -> Result<Self, FolderError> {
         let (clock, interner) = (Clock::start(), Arc::new(Interner::new()));
         let store = Arc::new(Mutex::new(Store::new(&settings, interner.clone())));
+        let returning = Returning::new(folder.exists());
         let saver = Saver::start(folder, store.clone(), &interner, clock.now(), open)?;
         Ok(Self::of(
             settings,
             configs,
-            clock,
+            (clock, returning),
             interner,
             store,
             Some(saver),
@@ -123,7 +134,7 @@ impl Registry {
     fn of(
         settings: Settings,
         configs: Option<ConfigUpstream>,
-        clock: Clock,
+        (clock, returning): (Clock, Returning),
         interner: Arc<Interner>,
         store: Arc<Mutex<Store>>,
         saver: Option<Saver>,
@@ -142,6 +153,7 @@ impl Registry {
             counters: Counters::default(),
             configs,
             link_generation: AtomicU64::new(0),
+            returning,
         });
         Self { inner }
     }
@@ -182,7 +194,9 @@ impl Registry {
         self.act(|store, _| {
             let publications = store.publications(service);
             publications
-                .filter_map(|(holder, publication)| Some((holder.origin()?, publication.to_set())))
+                .filter_map(|(_, holder, publication)| {
+                    Some((holder.origin()?, publication.to_set()))
+                })
                 .collect()
         })
     }
@@ -295,7 +309,7 @@ impl Registry {
 
 impl Holder {
     /// `None` for one that publishes nothing.
-    fn origin(&self) -> Option<Origin> {
+    pub(crate) fn origin(&self) -> Option<Origin> {
         match self {
             Self::Connection => Some(Origin::Connection),
             Self::Address(address) if address.kind.is_ephemeral() => Some(Origin::Beat),

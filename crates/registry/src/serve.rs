@@ -141,6 +141,7 @@ pub async fn serve(
     registry: Registry,
     cancel: CancellationToken,
 ) -> Result<(), ServeError> {
+    registry.inner.returning.is_served();
     // If one part fails the others have to end too.
     let cancel = cancel.child_token();
     let until_cancelled = cancel.clone().drop_guard();

@@ -52,6 +52,9 @@ pub struct LifeSettings {
     /// No instance outlives its last beat by more, whatever its metadata says
     /// (2.x: `nacos.naming.client.expired.time`).
     pub longest_silence: Duration,
+    /// How long clients may take to come back after a start, where there may
+    /// have been some before: so long nobody can tell what is gone.
+    pub return_within: Duration,
     /// How long a service without instances, or an override without its
     /// instance, is remembered.
     pub empty_kept: Duration,
@@ -120,6 +123,7 @@ impl Default for LifeSettings {
             unhealthy_after: Duration::from_secs(15),
             removed_after: Duration::from_secs(30),
             longest_silence: Duration::from_secs(180),
+            return_within: Duration::from_secs(30),
             empty_kept: Duration::from_secs(60),
             idle_after: Duration::from_secs(20),
             answer_within: Duration::from_secs(5),

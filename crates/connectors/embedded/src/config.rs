@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use syncline_contract::Period;
-use syncline_registry::{PresentedVersion, PushSettings};
+use syncline_registry::{LifeSettings, PresentedVersion, PushSettings};
 
 /// A Nacos-compatible registry inside the process: a replica for consumers, or
 /// a place to try things out.
@@ -24,6 +24,10 @@ pub struct EmbeddedConfig {
     /// How long changes of a service are collected before they are pushed.
     pub push_delay: Period,
 
+    /// How long clients may take to come back after a start: so long a link from
+    /// here takes nothing away for what is not there.
+    pub return_within: Period,
+
     /// The endpoint (of kind nacos) to which clients' calls about configurations
     /// are passed on. They are refused where there is none.
     #[schemars(with = "Option<String>")]
@@ -36,6 +40,7 @@ impl Default for EmbeddedConfig {
             listen: Listen(SocketAddr::from(([127, 0, 0, 1], 8848))),
             presents: PresentedVersion::default(),
             push_delay: PushSettings::default().delay.into(),
+            return_within: LifeSettings::default().return_within.into(),
             configs_from: None,
         }
     }

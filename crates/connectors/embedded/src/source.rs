@@ -2,6 +2,7 @@
 //! into our own memory.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use syncline_contract::{
@@ -24,8 +25,17 @@ impl EmbeddedSource {
         Self { registry }
     }
 
+    /// What stands there now. It is all there is, but says nothing of what clients
+    /// that are on their way back had.
     fn view(&self, service: &ServiceKey) -> View {
         View::Complete(Truth::Raw, self.registry.snapshot(service))
+    }
+
+    /// Why absence proves nothing now, where it does not.
+    fn doubt(&self) -> Option<Arc<str>> {
+        let left = self.registry.returning_for()?;
+        let seconds = left.as_secs() + 1;
+        Some(format!("its clients have {seconds} s more to come back after the start").into())
     }
 
     /// The namespaces that have services, and those that a scope names exactly.
@@ -54,6 +64,8 @@ impl Source for EmbeddedSource {
     }
 
     async fn list(&self, scopes: &[Scope], sink: mpsc::Sender<Listed>) -> ListEnd {
+        // Before the first look: who comes back during the list may miss it.
+        let doubt = self.doubt();
         for namespace in self.namespaces(scopes) {
             for service in self.registry.services(&namespace) {
                 if !scopes.iter().any(|scope| scope.selects(&service)) {
@@ -73,19 +85,36 @@ impl Source for EmbeddedSource {
         ListEnd::of(vec![Area {
             namespace: None,
             group: None,
-            coverage: Coverage::Complete(Truth::Raw),
+            coverage: match doubt {
+                Some(why) => Coverage::Partial(why),
+                None => Coverage::Complete(Truth::Raw),
+            },
         }])
     }
 
     async fn read(&self, service: &ServiceKey, _purpose: Purpose) -> View {
-        self.view(service)
+        match self.doubt() {
+            Some(why) => View::Partial(self.registry.snapshot(service), why),
+            None => self.view(service),
+        }
     }
 
     async fn watch(&self, interest: Interest, sink: ObservationSink, cancel: CancellationToken) {
         let mut changes = self.registry.changes();
         // What changed between the last list and now is in no change.
         sink.put(Observation::LookAtAll);
-        while let Some(services) = cancel.run_until_cancelled(changes.next()).await {
+        let mut returning = self.registry.returning_for().is_some();
+        loop {
+            let services = tokio::select! {
+                () = cancel.cancelled() => return,
+                // From now on a list proves what is gone.
+                () = self.registry.all_returned(), if returning => {
+                    returning = false;
+                    sink.put(Observation::LookAtAll);
+                    continue;
+                }
+                services = changes.next() => services,
+            };
             for service in services {
                 let wanted = interest.scopes.iter().any(|scope| scope.selects(&service))
                     || interest.followed.contains(&service);

@@ -84,7 +84,7 @@ pub(super) fn having_instances(registry: &Registry, services: Vec<ServiceKey>) -
         registry.act(|store, _| {
             let some = services.iter().filter(|service| {
                 let mut publications = store.publications(service);
-                publications.any(|(_, publication)| !publication.instances().is_empty())
+                publications.any(|(_, _, publication)| !publication.instances().is_empty())
             });
             having.extend(some.cloned());
         });

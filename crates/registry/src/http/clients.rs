@@ -16,8 +16,9 @@ use super::failure::{Code, Failure, InResult, result};
 use super::params::Params;
 use super::subscribers;
 use crate::grpc::Peer;
+use crate::publishers::name_of;
 use crate::registry::Registry;
-use crate::store::{Address, ClientId, Holder};
+use crate::store::{ClientId, Holder};
 
 /// Whose words are used.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -50,19 +51,6 @@ pub(super) fn routes(words: Words) -> Router<Site> {
             "/client/service/subscriber/list",
             get(move |site, params| subscribers_of(site, params, words)),
         )
-}
-
-/// The name of a client: `ip:port#ephemeral` of an address, as Nacos has it.
-fn name_of(holder: &Holder, peer: Option<&Peer>) -> Option<String> {
-    match holder {
-        Holder::Connection => peer.map(|peer| peer.id.clone()),
-        Holder::Address(Address { host, port, kind }) => {
-            Some(format!("{host}:{port}#{}", kind.is_ephemeral()))
-        }
-        Holder::Link(name) => Some(format!("link:{name}")),
-        // It is nothing beside its subscription.
-        Holder::Listener => None,
-    }
 }
 
 /// All clients with their names; those that just left have none.

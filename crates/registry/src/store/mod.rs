@@ -185,12 +185,12 @@ impl Store {
     pub(crate) fn publications(
         &self,
         key: &ServiceKey,
-    ) -> impl Iterator<Item = (&Holder, &Publication)> {
+    ) -> impl Iterator<Item = (ClientId, &Holder, &Publication)> {
         let service = self.services.find(key).and_then(|id| self.services.get(id));
         let publishers = service.map_or(&[][..], |service| &service.publishers);
         publishers.iter().filter_map(|publisher| {
             let client = self.clients.get(&publisher.client)?;
-            Some((&client.holder, &publisher.publication))
+            Some((publisher.client, &client.holder, &publisher.publication))
         })
     }
 
