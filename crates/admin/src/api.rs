@@ -37,9 +37,12 @@ pub struct Endpoint {
     pub down: Option<String>,
     /// How the last list ended, area by area.
     pub areas: Vec<Area>,
-    /// How long ago everything was last read whole.
+    /// How long ago everything was last read whole in this run.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub complete_seconds_ago: Option<f64>,
+    /// The same, also where that was in an earlier run: what is known is no older.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub last_known_seconds_ago: Option<f64>,
     /// How many services are known.
     pub services: usize,
     /// How many instances are known.
@@ -116,9 +119,13 @@ pub struct Link {
     /// With whose eyes its whole scope was read, once it was.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub view: Option<String>,
-    /// How long ago its source was last read whole.
+    /// How long ago its source was last read whole in this run.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub complete_seconds_ago: Option<f64>,
+    /// The same, also where that was in an earlier run: what the target is given
+    /// is no older.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub last_known_seconds_ago: Option<f64>,
     /// What its target said of itself.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub target: Option<Target>,
@@ -168,6 +175,52 @@ pub struct Hold {
     pub needs: String,
     /// For how long.
     pub held_seconds: f64,
+}
+
+/// `GET /api/v1/registries/{name}/origins`: who registered what in an embedded
+/// registry.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Origins {
+    /// The registry.
+    pub registry: String,
+    /// The services that were asked about and have instances, a thousand at most.
+    pub services: Vec<ServiceOrigins>,
+    /// How many more there are that match.
+    pub more: usize,
+}
+
+/// Who registered the instances of a service.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct ServiceOrigins {
+    /// The service.
+    #[serde(flatten)]
+    pub service: ServiceName,
+    /// Each instance of each that registered it: what two registered alike, and
+    /// consumers see once, is here twice.
+    pub instances: Vec<InstanceOrigin>,
+}
+
+/// Who registered an instance.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct InstanceOrigin {
+    /// Its address.
+    pub address: String,
+    /// Its cluster.
+    pub cluster: String,
+    /// What keeps it there: a client's `connection`, a client's `beat`, the
+    /// registry's disk (`persistent`), or a `link` that writes it.
+    pub by: String,
+    /// The client's name, as `/nacos/v2/ns/client/list` has it.
+    pub client: String,
+    /// Kind and version of a client with a connection, as it says of itself.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub agent: Option<String>,
+    /// The link that wrote it; absent for what is native here.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub link: Option<String>,
+    /// The registry where its application registered it: this one for natives.
+    /// `NAME of INSTALL` where another install says so.
+    pub origin: String,
 }
 
 /// `GET /api/v1/holds`: what the guard holds, with the instances that would go.

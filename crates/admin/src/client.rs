@@ -13,6 +13,7 @@ use tokio::net::UnixStream;
 use crate::adopt::AdoptQuery;
 use crate::api;
 use crate::exchange::exchange;
+use crate::origins::OriginsQuery;
 
 /// How long an answer may take.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -85,6 +86,21 @@ impl ControlClient {
     /// When the daemon does not answer.
     pub async fn holds(&self) -> Result<api::Holds, ControlError> {
         self.ask(Method::GET, "/api/v1/holds").await
+    }
+
+    /// Who registered what in an embedded registry.
+    ///
+    /// # Errors
+    /// When the daemon does not answer, has no such registry, or cannot read a
+    /// pattern.
+    pub async fn origins(
+        &self,
+        registry: &str,
+        of: &OriginsQuery,
+    ) -> Result<api::Origins, ControlError> {
+        let (name, query) = (escaped(registry), of.to_query());
+        let path = format!("/api/v1/registries/{name}/origins{query}");
+        self.ask(Method::GET, &path).await
     }
 
     /// Lets a hold's losses through, or refuses them.

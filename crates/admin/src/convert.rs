@@ -90,6 +90,7 @@ fn endpoint(status: engine::EndpointStatus) -> api::Endpoint {
         down: status.down.map(|why| why.to_string()),
         areas: status.areas.iter().map(area).collect(),
         complete_seconds_ago: status.complete_ago.map(|ago| ago.as_secs_f64()),
+        last_known_seconds_ago: status.last_known_ago.map(|ago| ago.as_secs_f64()),
         services: status.services,
         instances: status.instances,
         problems: status.problems.iter().map(problem).collect(),
@@ -120,6 +121,7 @@ fn link(status: engine::LinkStatus) -> api::Link {
         state: status.state.as_str().to_owned(),
         view: status.truth.map(|truth| truth.to_string()),
         complete_seconds_ago: status.complete_ago.map(|ago| ago.as_secs_f64()),
+        last_known_seconds_ago: status.last_known_ago.map(|ago| ago.as_secs_f64()),
         target: status.target.map(|report| api::Target {
             product: report.product,
             hold: report.hold.as_str().to_owned(),

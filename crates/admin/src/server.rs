@@ -4,6 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use axum::extract::{Path as UrlPath, Query, Request, State};
 use axum::http::StatusCode;
@@ -21,6 +22,7 @@ use thiserror::Error;
 use tokio::net::{TcpListener, UnixListener};
 use tokio_util::sync::CancellationToken;
 
+use crate::origins::{self, Registries};
 use crate::{adopt, api, convert, takeover, verify};
 
 /// The control API could not be served.
@@ -64,7 +66,7 @@ pub enum AdminError {
 /// When the socket cannot be made, or breaks.
 pub async fn serve_unix(
     path: &Path,
-    engine: EngineHandle,
+    (engine, registries): (EngineHandle, Arc<dyn Registries>),
     taken_over: CancellationToken,
     cancel: CancellationToken,
 ) -> Result<(), AdminError> {
@@ -78,7 +80,7 @@ pub async fn serve_unix(
     }
     let listener = UnixListener::bind(path).map_err(failed)?;
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).map_err(failed)?;
-    let router = router(engine.clone()).merge(takeover::routes(engine, taken_over));
+    let router = router(engine.clone(), registries).merge(takeover::routes(engine, taken_over));
     let served = axum::serve(listener, router)
         .with_graceful_shutdown(cancel.cancelled_owned())
         .await;
@@ -93,7 +95,7 @@ pub async fn serve_unix(
 /// When the address cannot be bound or is not a loopback address.
 pub async fn serve_tcp(
     address: SocketAddr,
-    engine: EngineHandle,
+    (engine, registries): (EngineHandle, Arc<dyn Registries>),
     cancel: CancellationToken,
 ) -> Result<(), AdminError> {
     if !address.ip().is_loopback() {
@@ -102,7 +104,7 @@ pub async fn serve_tcp(
     let listener = TcpListener::bind(address)
         .await
         .map_err(|source| AdminError::Tcp { address, source })?;
-    let router = router(engine).layer(from_fn(refuse_browsers));
+    let router = router(engine, registries).layer(from_fn(refuse_browsers));
     axum::serve(listener, router)
         .with_graceful_shutdown(cancel.cancelled_owned())
         .await
@@ -131,7 +133,8 @@ fn is_local(headers: &HeaderMap) -> bool {
     local && !headers.contains_key(ORIGIN)
 }
 
-fn router(engine: EngineHandle) -> Router {
+fn router(engine: EngineHandle, registries: Arc<dyn Registries>) -> Router {
+    let origins = origins::routes(engine.clone(), registries);
     Router::new()
         .route("/livez", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
@@ -147,6 +150,7 @@ fn router(engine: EngineHandle) -> Router {
         .route("/api/v1/evacuations/{what}/{action}", post(evacuate))
         .fallback(|| async { refusal(StatusCode::NOT_FOUND, "there is no such path") })
         .with_state(engine)
+        .merge(origins)
 }
 
 async fn status(State(engine): State<EngineHandle>) -> Result<Json<api::Status>, Refused> {

@@ -1,5 +1,7 @@
 //! `syncline list`: what is registered?
 
+mod origins;
+
 use std::time::Instant;
 
 use clap::Args;
@@ -22,6 +24,7 @@ Examples:
   syncline list nacos://127.0.0.1:8848
   syncline list nacos://nacos@10.0.0.1/prod?group=G_TRADE
   syncline list hangzhou --service 'order-*' -o wide
+  syncline list local --origins
   syncline list nacos://127.0.0.1 -o json | jq '.services[] | select(.healthy < .total)'
 
 Exit codes: 0 all was read, 1 failed, 2 wrong usage, 4 a part could not be read")]
@@ -36,6 +39,11 @@ pub struct ListArgs {
     /// Show the instances of every service
     #[arg(short, long)]
     pub instances: bool,
+
+    /// Show who registered each instance: asks the running daemon about one of
+    /// its embedded registries
+    #[arg(long, conflicts_with_all = ["instances", "exclude", "where"])]
+    pub origins: bool,
 }
 
 /// What `list` says to programs.
@@ -61,6 +69,9 @@ impl ListArgs {
     /// # Errors
     /// When nothing of it could be read.
     pub async fn run(self, context: &Context) -> anyhow::Result<Exit> {
+        if self.origins {
+            return origins::run(context, &self.endpoint, &self.selection).await;
+        }
         let shows_instances = self.instances || !self.selection.service.is_empty();
         let reading = Reading::of(context, &self.endpoint, self.selection)?;
         let begun = Instant::now();

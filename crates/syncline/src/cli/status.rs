@@ -131,7 +131,13 @@ fn link_row(link: &api::Link) -> [Cell; 8] {
         (Some(view), Some(ago)) => {
             format!("{view}, {} ago", spoken(Duration::from_secs_f64(ago)))
         }
-        _ => "not whole yet".to_owned(),
+        _ => match link.last_known_seconds_ago {
+            Some(ago) => format!(
+                "{} ago, before the start",
+                spoken(Duration::from_secs_f64(ago))
+            ),
+            None => "not whole yet".to_owned(),
+        },
     };
     let hold = link.target.as_ref().map_or("", |target| &target.hold);
     [
@@ -243,5 +249,17 @@ hz-to-sh  hangzhou → shanghai  source lost         2      1,204        0  raw,
 "
         );
         assert_eq!(exit(&status), Exit::Partial);
+    }
+
+    #[test]
+    fn the_last_known_good_has_an_age() {
+        let status: api::Status = serde_json::from_str(
+            r#"{"version":"0.1.0","pid":1,"endpoints":[],"links":[{"name":"hz-replica",
+            "from":"hangzhou","to":"local","state":"source lost","last_known_seconds_ago":3725.0,
+            "services":2,"instances":1204,"pending":0,"shadowed":0,"holds":[],"problems":[]}]}"#,
+        )
+        .expect("valid");
+        let text = text(&status, Palette::PLAIN);
+        assert!(text.contains("1 h 2 min ago, before the start"), "{text}");
     }
 }

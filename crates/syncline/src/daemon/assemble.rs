@@ -93,7 +93,7 @@ pub(super) fn assemble(
     }
     let assembler = Assembler {
         config,
-        signer: Signer::new(install.id.clone(), install.key.bytes())?,
+        signer: signer(install)?,
         given,
         around: Surroundings {
             registries,
@@ -118,6 +118,11 @@ pub(super) fn assemble(
         peers: peers::settings(config),
         paused: Vec::new(),
     })
+}
+
+/// Who signs the marks of an install's copies.
+pub(super) fn signer(install: &Install) -> Result<Signer, AssembleError> {
+    Ok(Signer::new(install.id.clone(), install.key.bytes())?)
 }
 
 struct Assembler<'a> {

@@ -9,7 +9,7 @@ use syncline_contract::Source;
 use syncline_engine::{Debounce, Sink};
 use syncline_model::{EndpointName, LinkName};
 use syncline_nacos::http::SetupError;
-use syncline_registry::{ConfigUpstream, PushSettings, Registry, Settings};
+use syncline_registry::{ConfigUpstream, LifeSettings, PushSettings, Registry, Settings};
 
 use super::{Options, ServedRegistry};
 use crate::config::{Config, Endpoint, Link};
@@ -142,6 +142,10 @@ pub(crate) fn registry_settings(config: &EmbeddedConfig) -> Settings {
         push: PushSettings {
             delay: config.push_delay.get(),
             ..defaults.push
+        },
+        life: LifeSettings {
+            return_within: config.return_within.get(),
+            ..defaults.life
         },
         ..defaults
     }

@@ -7,6 +7,8 @@
 mod assemble;
 mod connectors;
 mod given;
+mod opening;
+mod origins;
 mod peers;
 mod reach;
 mod reload;
@@ -14,9 +16,10 @@ mod takeover;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
-use syncline_admin::{AdminError, ControlClient};
+use syncline_admin::{AdminError, ControlClient, Registries};
 use syncline_connector_embedded::EmbeddedConfig;
 use syncline_contract::Ending;
 use syncline_engine::store::{Install, InstallError, InstallKey, StoreError};
@@ -32,6 +35,7 @@ use tokio_util::task::TaskTracker;
 pub use assemble::AssembleError;
 pub(crate) use connectors::config_upstream;
 use given::Given;
+use opening::{Fillers, Opening, open_when_filled};
 pub use reach::{Reached, ReachedSource, reach};
 pub use reload::ReloadError;
 pub use takeover::TakeoverError;
@@ -189,20 +193,28 @@ impl Daemon {
         };
         let cancel = CancellationToken::new();
         let tasks = TaskTracker::new();
-        let registries = serve_registries(config, &options, &tasks, &cancel).await?;
+        let openings = bind_registries(config, &options).await?;
+        let served = openings.iter().map(|opening| opening.served.clone());
+        let registries: Vec<ServedRegistry> = served.collect();
         let taken = taken.unwrap_or_default();
         let retired = match &state {
             Some(state) => retired(state, config, &options)?,
             None => Vec::new(),
         };
         let spec = assemble::assemble(config, &install, &options, &registries, &taken, &retired)?;
-        let given = Given::of(&spec);
+        let (given, fillers) = (Given::of(&spec), Fillers::of(&spec));
         let engine = Engine::start(spec, state)
             .await
             .map_err(DaemonError::Remembered)?;
+        open_when_filled(openings, &fillers, &engine.filling(), &tasks, &cancel);
         let taken_over = CancellationToken::new();
         if options.control {
-            serve_control(config, &options, &engine, &taken_over, &tasks, &cancel);
+            let registries: Arc<dyn Registries> = Arc::new(origins::Looking {
+                registries: registries.clone(),
+                signer: assemble::signer(&install)?,
+            });
+            let asked = (engine.handle(), registries);
+            serve_control(config, &options, asked, &taken_over, &tasks, &cancel);
             peers::exchange(config, &install, &engine.handle(), &tasks, &cancel);
         }
         Ok(Self {
@@ -292,39 +304,30 @@ fn open_state(
     })
 }
 
-async fn serve_registries(
-    config: &Config,
-    options: &Options,
-    tasks: &TaskTracker,
-    cancel: &CancellationToken,
-) -> Result<Vec<ServedRegistry>, DaemonError> {
-    let mut served = Vec::new();
+/// Makes the embedded registries, and takes the ports that they are to be served
+/// at.
+async fn bind_registries(config: &Config, options: &Options) -> Result<Vec<Opening>, DaemonError> {
+    let mut openings = Vec::new();
     for (endpoint, embedded) in connectors::embedded_endpoints(config, options) {
-        let failed = |source| DaemonError::Serve {
-            endpoint: endpoint.clone(),
-            source,
-        };
         let registry = make_registry(endpoint, embedded, config, options).await?;
         let address = embedded.listen.http();
-        let listeners = match address.port() {
+        let bound = match address.port() {
             0 => Listeners::bind_free().await,
             _ => Listeners::bind(address).await,
-        }
-        .map_err(failed)?;
-        served.push(ServedRegistry {
+        };
+        let listeners = bound.map_err(|source| DaemonError::Serve {
+            endpoint: endpoint.clone(),
+            source,
+        })?;
+        let served = ServedRegistry {
             endpoint: endpoint.clone(),
             http: listeners.http_addr(),
             grpc: listeners.grpc_addr(),
-            registry: registry.clone(),
-        });
-        let (cancel, endpoint) = (cancel.clone(), endpoint.clone());
-        tasks.spawn(async move {
-            if let Err(error) = syncline_registry::serve(listeners, registry, cancel).await {
-                tracing::error!(%endpoint, %error, "the embedded registry stopped serving");
-            }
-        });
+            registry,
+        };
+        openings.push(Opening { served, listeners });
     }
-    Ok(served)
+    Ok(openings)
 }
 
 /// A registry as configured, with what it kept of earlier runs.
@@ -369,22 +372,21 @@ fn kept(endpoint: &EndpointName, options: &Options) -> Option<PathBuf> {
 fn serve_control(
     config: &Config,
     options: &Options,
-    engine: &Engine,
+    asked: (EngineHandle, Arc<dyn Registries>),
     taken_over: &CancellationToken,
     tasks: &TaskTracker,
     cancel: &CancellationToken,
 ) {
-    let engine = engine.handle();
     if let Some(socket) = socket(config, options) {
-        let (engine, cancel) = (engine.clone(), cancel.clone());
+        let (asked, cancel) = (asked.clone(), cancel.clone());
         let taken_over = taken_over.clone();
         tasks.spawn(async move {
-            log_admin(syncline_admin::serve_unix(&socket, engine, taken_over, cancel).await);
+            log_admin(syncline_admin::serve_unix(&socket, asked, taken_over, cancel).await);
         });
     }
     let (address, cancel) = (config.admin.listen, cancel.clone());
     tasks.spawn(async move {
-        let served = syncline_admin::serve_tcp(address, engine, cancel).await;
+        let served = syncline_admin::serve_tcp(address, asked, cancel).await;
         if served.is_err() {
             tracing::error!("the daemon goes on without an HTTP API; see `admin.listen`");
         }

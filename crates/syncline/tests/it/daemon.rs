@@ -20,6 +20,7 @@ mod faults;
 mod files;
 mod forgery;
 mod guard;
+mod last_known;
 mod life;
 mod mapping;
 mod narrowed;

@@ -1,5 +1,6 @@
 //! The façade and the command, from outside.
 
+mod bridge;
 mod cli;
 mod cluster;
 mod config;
