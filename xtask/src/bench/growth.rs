@@ -181,7 +181,10 @@ async fn grow(services: u32, window: Duration) -> anyhow::Result<Grown> {
 }
 
 /// Starts the source, and the one client that registers there.
-async fn serve(http: SocketAddr, grpc: SocketAddr) -> anyhow::Result<(Process, GrpcConnection)> {
+pub(crate) async fn serve(
+    http: SocketAddr,
+    grpc: SocketAddr,
+) -> anyhow::Result<(Process, GrpcConnection)> {
     let source = syncline::serve(http)?;
     let deadline = Instant::now() + Duration::from_secs(30);
     loop {

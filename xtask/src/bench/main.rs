@@ -10,6 +10,7 @@
 //! * [`churn`]: minutes of many changes
 //! * [`growth`]: whether size matters
 //! * [`restart`]: what consumers see when Syncline crashes
+//! * [`last_known`]: how long until it answers from disk
 //!
 //! What they share: [`hold`] (clients beside, each a process of its own), [`board`] (when a change is seen), [`proxy`]
 //! (what passes), and the stage (`xtask_stage`) that the bench of faults stands on too.
@@ -24,6 +25,7 @@ mod first_sync;
 mod frames;
 mod growth;
 mod hold;
+mod last_known;
 mod propagation;
 mod proxy;
 mod quiet;
@@ -94,6 +96,8 @@ enum What {
     Growth,
     /// What consumers see when Syncline is killed and started again
     Restart,
+    /// How long until the embedded replica answers from disk, with its source dead
+    LastKnownGood,
     /// All of it, one after the other
     All,
     /// A bare client that registers and holds a fleet; started by the measurements
@@ -109,6 +113,7 @@ enum Measurement {
     Churn,
     Growth,
     Restart,
+    LastKnownGood,
 }
 
 #[tokio::main]
@@ -131,6 +136,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
         What::Churn => vec![Measurement::Churn],
         What::Growth => vec![Measurement::Growth],
         What::Restart => vec![Measurement::Restart],
+        What::LastKnownGood => vec![Measurement::LastKnownGood],
         What::All => Measurement::ALL.to_vec(),
     };
     let mut failed = Vec::new();
@@ -156,13 +162,14 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
 }
 
 impl Measurement {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 7] = [
         Self::Propagation,
         Self::FirstSync,
         Self::Quiet,
         Self::Churn,
         Self::Growth,
         Self::Restart,
+        Self::LastKnownGood,
     ];
 
     fn name(self) -> &'static str {
@@ -173,6 +180,7 @@ impl Measurement {
             Self::Churn => "churn",
             Self::Growth => "growth",
             Self::Restart => "restart",
+            Self::LastKnownGood => "last-known-good",
         }
     }
 
@@ -184,6 +192,7 @@ impl Measurement {
             Self::Churn => churn::measure(effort).await?,
             Self::Growth => growth::measure(effort).await?,
             Self::Restart => restart::measure(effort).await?,
+            Self::LastKnownGood => last_known::measure(effort).await?,
         };
         Ok(Report {
             page: "benchmarks.md",
