@@ -35,8 +35,9 @@
 //! ```
 //!
 //! Not there yet: persistent instances are not probed, selectors other than
-//! `none` are refused, and there is no fuzzy watch and no authentication.
+//! `none` are refused, and there is no fuzzy watch.
 
+mod access;
 mod answers;
 mod changes;
 mod configs;
@@ -57,10 +58,12 @@ mod returning;
 mod serve;
 mod settings;
 mod store;
+mod tls;
 mod udp;
 mod unasked;
 mod wire;
 
+pub use access::{AccessSettings, Grant, Password, Right, Rights, TokenKey, User};
 pub use changes::Changes;
 pub use configs::ConfigUpstream;
 pub use durable::FolderError;
@@ -70,5 +73,6 @@ pub use presented::{NotPresented, PresentedVersion};
 pub use publishers::Publisher;
 pub use registry::{Origin, Registry};
 pub use serve::{GRPC_OFFSET, Listeners, ServeError, serve};
-pub use settings::{LifeSettings, Limits, PushSettings, Settings};
+pub use settings::{LifeSettings, Limits, PushSettings, Quotas, Settings};
+pub use tls::{ServerTls, TlsError, TlsFiles};
 pub use udp::UdpSettings;

@@ -46,6 +46,12 @@ impl PresentedVersion {
         self.is_since(2, 3, 0)
     }
 
+    /// Whether tokens are signed and told apart by Nacos's own code (2.2.1),
+    /// which words refusals otherwise than the library before it.
+    pub(crate) fn signs_tokens_itself(self) -> bool {
+        self.is_since(2, 2, 1)
+    }
+
     fn is_since(self, major: u16, minor: u16, patch: u16) -> bool {
         self.0 >= ServerVersion::new(major, minor, patch)
     }

@@ -9,6 +9,7 @@ use syncline_model::{LinkName, NamespaceId, ServiceKey, ServiceSet};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
+use crate::access::Access;
 use crate::answers::Answers;
 use crate::changes::{Changes, Listeners};
 use crate::configs::ConfigUpstream;
@@ -46,6 +47,8 @@ pub(crate) struct Inner {
     pub(crate) interner: Arc<Interner>,
     pub(crate) answers: Answers,
     pub(crate) counters: Counters,
+    /// Who may do what; `None` where everybody may do everything.
+    pub(crate) access: Option<Access>,
     /// Where calls about configurations go.
     pub(crate) configs: Option<ConfigUpstream>,
     link_generation: AtomicU64,
@@ -85,6 +88,7 @@ impl Registry {
         let interner = Arc::new(Interner::new());
         let store = Arc::new(Mutex::new(Store::new(&settings, interner.clone())));
         let nobody = Returning::new(false);
+        let access = Access::in_memory(&settings.access);
         Self::of(
             settings,
             configs,
@@ -92,6 +96,7 @@ impl Registry {
             interner,
             store,
             None,
+            access,
         )
     }
 
@@ -121,6 +126,7 @@ impl Registry {
         let store = Arc::new(Mutex::new(Store::new(&settings, interner.clone())));
         let returning = Returning::new(folder.exists());
         let saver = Saver::start(folder, store.clone(), &interner, clock.now(), open)?;
+        let access = Access::kept(&settings.access, folder)?;
         Ok(Self::of(
             settings,
             configs,
@@ -128,6 +134,7 @@ impl Registry {
             interner,
             store,
             Some(saver),
+            access,
         ))
     }
 
@@ -138,12 +145,14 @@ impl Registry {
         interner: Arc<Interner>,
         store: Arc<Mutex<Store>>,
         saver: Option<Saver>,
+        access: Option<Access>,
     ) -> Self {
         let inner = Arc::new(Inner {
             store,
             saver,
             answers: Answers::new(settings.limits.answer_cache_bytes),
             udp: Udp::new(settings.udp.clone()),
+            access,
             settings,
             clock,
             sooner: Notify::new(),
@@ -229,6 +238,12 @@ impl Registry {
     pub fn figures(&self) -> Figures {
         let counts = self.act(|store, _| store.counts());
         self.inner.counters.figures(counts)
+    }
+
+    /// Whether who comes over the network has to log in.
+    pub(crate) fn has_users(&self) -> bool {
+        let access = self.inner.access.as_ref();
+        access.is_some_and(Access::has_users)
     }
 
     /// The settings that it was made with.

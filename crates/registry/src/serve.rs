@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::registry::Registry;
+use crate::tls::ServerTls;
 use crate::{grpc, http, udp};
 
 /// Nacos clients look for gRPC at the HTTP port plus this.
@@ -28,6 +29,7 @@ pub struct Listeners {
     udp: UdpSocket,
     http_addr: SocketAddr,
     grpc_addr: SocketAddr,
+    tls: Option<ServerTls>,
 }
 
 /// Why the ports could not be bound or served.
@@ -76,7 +78,16 @@ impl Listeners {
             udp,
             http_addr,
             grpc_addr,
+            tls: None,
         })
+    }
+
+    /// Speaks TLS at both ports, and nothing else. Pushes over UDP would go
+    /// past it, so there are none.
+    #[must_use]
+    pub fn secured(self, tls: ServerTls) -> Self {
+        let tls = Some(tls);
+        Self { tls, ..self }
     }
 
     /// Binds a free pair on the loopback address, for tests and
@@ -145,15 +156,20 @@ pub async fn serve(
     // If one part fails the others have to end too.
     let cancel = cancel.child_token();
     let until_cancelled = cancel.clone().drop_guard();
+    let unsecured = listeners.tls.is_none();
+    let (http_tls, grpc_tls) = listeners.tls.map(|tls| (tls.http, tls.grpc)).unzip();
     let grpc = async {
-        let served = grpc::serve(listeners.grpc, registry.clone(), cancel.clone()).await;
+        let (registry, cancel) = (registry.clone(), cancel.clone());
+        let served = grpc::serve(listeners.grpc, grpc_tls, registry, cancel).await;
         drop(until_cancelled);
         served.map_err(ServeError::Grpc)
     };
-    let http = http::serve(listeners.http, registry.clone(), cancel.clone());
+    let http = http::serve(listeners.http, http_tls, registry.clone(), cancel.clone());
     // Apart, because compressing large lists takes its time.
     let pushing = TaskTracker::new();
-    pushing.spawn(udp::serve(listeners.udp, registry.clone(), cancel.clone()));
+    if unsecured {
+        pushing.spawn(udp::serve(listeners.udp, registry.clone(), cancel.clone()));
+    }
     pushing.close();
     let keeping = registry.keep_time(&cancel);
     let (served, (), (), ()) = tokio::join!(grpc, http, keeping, pushing.wait());

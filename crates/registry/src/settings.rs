@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::access::AccessSettings;
 use crate::presented::PresentedVersion;
 use crate::udp::UdpSettings;
 
@@ -21,6 +22,8 @@ pub struct Settings {
     pub limits: Limits,
     /// Pushes to clients of 1.x.
     pub udp: UdpSettings,
+    /// Who may do what.
+    pub access: AccessSettings,
 }
 
 /// When subscribers hear of changes.
@@ -80,6 +83,27 @@ pub struct Limits {
     pub transports: usize,
     /// Bytes of prepared answers that are kept for the next who asks.
     pub answer_cache_bytes: usize,
+    /// How much clients may bring.
+    pub quotas: Quotas,
+}
+
+/// How much clients may bring. Nothing is limited where nothing is said, and
+/// what links publish is not counted.
+#[derive(Clone, Default, PartialEq, Eq, Debug)]
+pub struct Quotas {
+    /// Services in one namespace, from the first registration until they are
+    /// forgotten.
+    pub services_per_namespace: Option<usize>,
+    /// Instances in one namespace, each publisher's counted.
+    pub instances_per_namespace: Option<usize>,
+    /// Instances of one service, each publisher's counted.
+    pub instances_per_service: Option<usize>,
+    /// Instances of one connection, or of one address over HTTP, in all
+    /// services.
+    pub instances_per_client: Option<usize>,
+    /// Services that one connection listens to. Those who listen over UDP have
+    /// a [limit](UdpSettings::subscriptions) together.
+    pub subscriptions_per_client: Option<usize>,
 }
 
 impl Default for Settings {
@@ -91,6 +115,7 @@ impl Default for Settings {
             life: LifeSettings::default(),
             limits: Limits::default(),
             udp: UdpSettings::default(),
+            access: AccessSettings::default(),
         }
     }
 }
@@ -139,6 +164,7 @@ impl Default for Limits {
             grpc_message_bytes: 10 * 1024 * 1024,
             transports: 20_000,
             answer_cache_bytes: 16 * 1024 * 1024,
+            quotas: Quotas::default(),
         }
     }
 }

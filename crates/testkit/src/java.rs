@@ -116,12 +116,31 @@ impl JavaClient {
         server: SocketAddr,
         namespace: &str,
     ) -> anyhow::Result<Self> {
+        Self::connect_saying(version, server, namespace, &[]).await
+    }
+
+    /// Starts a client with further properties, such as `username` and `password`. Backslashes in values mean escapes.
+    ///
+    /// # Errors
+    ///
+    /// As [`connect`](Self::connect).
+    pub async fn connect_saying(
+        version: &str,
+        server: SocketAddr,
+        namespace: &str,
+        properties: &[(&str, &str)],
+    ) -> anyhow::Result<Self> {
+        let properties = properties
+            .iter()
+            .map(|(key, value)| format!("{key}={value}\n"));
+        let properties: String = properties.collect();
         let folder = tempfile::tempdir().context("make a folder for the Java client")?;
         let log = std::fs::File::create(folder.path().join("log"))
             .context("make the Java client's log")?;
         let mut child = Command::new(testbed::java_client_script())
             .args(["run", &server.to_string(), namespace])
             .env("CLIENT_VERSION", version)
+            .env("CLIENT_PROPERTIES", properties)
             .current_dir(folder.path())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

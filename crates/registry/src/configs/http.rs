@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::{Extension, OriginalUri, State};
+use axum::extract::{Extension, OriginalUri, Request, State};
 use axum::http::{HeaderMap, HeaderName, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, post};
@@ -43,13 +43,27 @@ pub(crate) fn routes(registry: Registry) -> Router {
     for path in ["/v1/cs/{*call}", "/v2/cs/{*call}", "/v3/client/cs/{*call}"] {
         routes = routes.route(path, any(pass_on));
     }
-    if registry.inner.configs.is_some() {
-        // The registry has no users: who logs in does so for the configurations.
+    if registry.inner.configs.is_some() && !registry.has_users() {
+        // Who logs in does so for the configurations.
         for path in LOGINS {
             routes = routes.route(path, post(pass_on));
         }
     }
     routes.with_state(registry)
+}
+
+/// Passes on the login of somebody whom the registry does not know.
+pub(crate) async fn log_in(registry: &Registry, request: Request) -> Response {
+    let limit = registry.settings().limits.http_body_bytes;
+    let (parts, body) = request.into_parts();
+    let Ok(body) = axum::body::to_bytes(body, limit).await else {
+        return text(StatusCode::PAYLOAD_TOO_LARGE, "too large".to_owned());
+    };
+    let uri = parts.extensions.get().cloned();
+    let uri = uri.unwrap_or(OriginalUri(parts.uri));
+    let peer = parts.extensions.get().copied().map(Extension);
+    let registry = State(registry.clone());
+    pass_on(registry, parts.method, uri, peer, parts.headers, body).await
 }
 
 async fn pass_on(

@@ -14,7 +14,7 @@ use syncline_nacos::grpc::GrpcOptions;
 use syncline_nacos::http::HttpClient;
 
 pub(crate) use grpc::{Line, answer};
-pub(crate) use http::routes;
+pub(crate) use http::{log_in, routes};
 
 /// What is said where nothing is passed on. Under code 403, the only one after
 /// which Java clients (1.4 to 3.x) neither fall back on a snapshot nor take the

@@ -5,6 +5,7 @@
 //! [`Transport`] that it came by, so nothing has to be looked up by address,
 //! and a transport that is dropped takes its client along at once.
 
+mod gate;
 #[cfg(test)]
 mod in_process;
 mod outbox;
@@ -27,6 +28,7 @@ use syncline_nacos::message::generated::bi_request_stream_server::{
 use syncline_nacos::message::generated::request_server::{Request as Unary, RequestServer};
 use syncline_nacos::message::payload::{Payload, kind};
 use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
 
@@ -106,10 +108,11 @@ fn transport_of<T>(request: &Request<T>) -> Result<Arc<Transport>, Status> {
 /// Serves gRPC until cancelled.
 pub(crate) async fn serve(
     listener: TcpListener,
+    tls: Option<TlsAcceptor>,
     registry: Registry,
     cancel: CancellationToken,
 ) -> Result<(), tonic::transport::Error> {
-    let transports = Arc::new(Transports::new(registry.clone()));
+    let transports = Arc::new(Transports::new(registry.clone(), tls));
     let limit = registry.settings().limits.grpc_message_bytes;
     let service = Service { registry };
     let server = tonic::transport::Server::builder()
@@ -131,14 +134,16 @@ pub(crate) async fn serve(
 /// The transports that are open at one port.
 struct Transports {
     registry: Registry,
+    tls: Option<TlsAcceptor>,
     open: Mutex<Vec<std::sync::Weak<Transport>>>,
     count: Arc<AtomicUsize>,
 }
 
 impl Transports {
-    fn new(registry: Registry) -> Self {
+    fn new(registry: Registry, tls: Option<TlsAcceptor>) -> Self {
         Self {
             registry,
+            tls,
             open: Mutex::default(),
             count: Arc::default(),
         }
@@ -150,7 +155,8 @@ impl Transports {
             tracing::warn!(limit, "too many gRPC transports; one was closed");
             return None;
         }
-        let io = TransportIo::new(stream, &self.registry, self.count.clone()).ok()?;
+        let (tls, count) = (self.tls.as_ref(), self.count.clone());
+        let io = TransportIo::new(stream, tls, &self.registry, count).ok()?;
         self.open.lock().push(io.transport());
         Some(io)
     }

@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use syncline_model::{GroupName, NamespaceId, ServiceKey, ServiceSet};
 use syncline_nacos::message::payload::{
-    Payload, decode_request, encode_error, encode_response, kind,
+    Payload, decode_request, encode_error, encode_refusal, encode_response, kind,
 };
 use syncline_nacos::message::{
     self, BatchInstanceRequest, BatchInstanceResponse, ErrorCode, HealthCheckRequest,
@@ -14,24 +14,28 @@ use syncline_nacos::message::{
     SubscribeServiceResponse,
 };
 
+use super::gate;
 use super::transport::Transport;
+use crate::access;
 use crate::answers::{Answer, Answers};
 use crate::moment::Moment;
 use crate::page::page;
 use crate::registry::Registry;
 use crate::store::{
-    Address, ClientId, Clusters, CustomIds, Kind, Names, Publication, PublishError, WrongKind,
+    Address, ClientId, Clusters, CustomIds, Kind, Names, OverQuota, Publication, PublishError,
+    WrongKind,
 };
 use crate::wire::{BadInstance, Sent, read_instance, read_service};
 
-/// A request that is answered with an `ErrorResponse`.
-struct Refused {
+/// A request that is answered with an `ErrorResponse`, or with a refusal of the
+/// type that it waits for.
+pub(super) struct Refused {
     code: ErrorCode,
     message: String,
 }
 
 impl Refused {
-    fn new(code: ErrorCode, message: impl ToString) -> Self {
+    pub(super) fn new(code: ErrorCode, message: impl ToString) -> Self {
         let message = message.to_string();
         Self { code, message }
     }
@@ -49,10 +53,18 @@ impl From<WrongKind> for Refused {
     }
 }
 
+/// Nacos's number for what is over a limit of the server's.
+impl From<OverQuota> for Refused {
+    fn from(over: OverQuota) -> Self {
+        Self::new(ErrorCode::OVER_THRESHOLD, over)
+    }
+}
+
 impl From<PublishError> for Refused {
     fn from(error: PublishError) -> Self {
         match error {
             PublishError::WrongKind(wrong) => wrong.into(),
+            PublishError::OverQuota(over) => over.into(),
             PublishError::Disconnected => Self::new(ErrorCode::CLIENT_DISCONNECTED, error),
         }
     }
@@ -79,6 +91,12 @@ pub(super) fn answer(registry: &Registry, transport: &Transport, payload: &Paylo
             reason = refused.message,
             "refused"
         );
+        if matches!(
+            refused.code,
+            ErrorCode::NO_RIGHT | ErrorCode::OVER_THRESHOLD
+        ) {
+            return encode_refusal(access::answer_to(kind), refused.code, &refused.message);
+        }
         encode_error(refused.code, &refused.message)
     })
 }
@@ -102,6 +120,9 @@ fn dispatch(registry: &Registry, transport: &Transport, payload: &Payload) -> An
         let client = transport.client();
         let client = client
             .ok_or_else(|| Refused::new(ErrorCode::UNREGISTERED, "Connection is unregistered."))?;
+        if let Some(access) = &registry.inner.access {
+            gate::pass(registry, access, payload)?;
+        }
         let registry = registry.clone();
         action(&Call { registry, client }, payload)
     };
@@ -241,11 +262,12 @@ impl Call {
         let clusters = Clusters::new(&request.clusters);
         self.registry.act(|store, now| {
             if request.subscribe {
-                store.subscribe(self.client, &service, clusters.clone(), now);
+                store.subscribe(self.client, &service, clusters.clone(), now)
             } else {
                 store.unsubscribe(self.client, &service);
+                Ok(())
             }
-        });
+        })?;
         let service_info = self.shown(service, clusters, false)?;
         let response = SubscribeServiceResponse {
             service_info: service_info.shown(),

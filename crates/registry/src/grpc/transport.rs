@@ -13,6 +13,7 @@ use syncline_nacos::message::payload::Payload;
 use syncline_nacos::message::{ClientDetectionRequest, ConnectionSetupRequest};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio_rustls::TlsAcceptor;
 use tonic::transport::server::Connected;
 
 use super::outbox::{Outbox, Peer};
@@ -20,6 +21,7 @@ use crate::configs::Line;
 use crate::moment::Moment;
 use crate::registry::Registry;
 use crate::store::ClientId;
+use crate::tls::Wire;
 use crate::unasked;
 
 /// What the server knows of one TCP connection.
@@ -201,7 +203,7 @@ impl Transport {
 /// The bytes of a transport. When hyper lets go of it, because the peer closed
 /// or broke the connection or was told to leave, the client ends.
 pub(super) struct TransportIo {
-    stream: TcpStream,
+    stream: Wire,
     transport: Arc<Transport>,
     count: Arc<AtomicUsize>,
 }
@@ -209,13 +211,14 @@ pub(super) struct TransportIo {
 impl TransportIo {
     pub(super) fn new(
         stream: TcpStream,
+        tls: Option<&TlsAcceptor>,
         registry: &Registry,
         count: Arc<AtomicUsize>,
     ) -> io::Result<Self> {
         let transport = Arc::new(Transport::new(registry, stream.peer_addr()?));
         count.fetch_add(1, Ordering::Relaxed);
         Ok(Self {
-            stream,
+            stream: Wire::new(stream, tls),
             transport,
             count,
         })

@@ -75,7 +75,7 @@ pub(super) fn state_of(site: &Site) -> serde_json::Value {
         "startup_mode": "standalone",
         "function_mode": "naming",
         "server_port": site.port.to_string(),
-        "auth_enabled": "false",
+        "auth_enabled": site.registry.has_users().to_string(),
     })
 }
 

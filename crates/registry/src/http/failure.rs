@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::durable::NotSaved;
 use crate::presented::PresentedVersion;
-use crate::store::{EditError, WrongKind};
+use crate::store::{EditError, OverQuota, WrongKind};
 use crate::wire::BadInstance;
 
 /// Plain text, as v1 sends it.
@@ -82,6 +82,8 @@ pub(super) enum Failure {
     Metadata(String),
     Instance(BadInstance),
     WrongKind(WrongKind, PresentedVersion),
+    /// 503, the number under which Nacos keeps limits too.
+    OverQuota(OverQuota),
     /// 404.
     NotFound(Code, String),
     /// 400.
@@ -119,6 +121,7 @@ impl Failure {
     fn status(&self) -> StatusCode {
         match self {
             Self::NotFound(..) => StatusCode::NOT_FOUND,
+            Self::OverQuota(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Body(status, _) => *status,
             // 2.0 to 2.2 do not unwrap this one.
             Self::WrongKind(_, version) if !version.checks_parameters() => {
@@ -136,6 +139,7 @@ impl Failure {
             Self::NotANumber(text) => format!("For input string: \"{text}\""),
             Self::Metadata(text) => format!("metadata format incorrect:{text}"),
             Self::Instance(bad) => bad.to_string(),
+            Self::OverQuota(over) => over.to_string(),
             Self::WrongKind(wrong, version) if version.checks_parameters() => unwrapped(wrong),
             Self::WrongKind(wrong, _) => format!("caused: {};", unwrapped(wrong)),
             Self::Unreadable(text) => format!("caused: {text};"),
@@ -207,6 +211,7 @@ impl Failure {
                      Please unregister instance first"
                 ),
             ),
+            EditError::OverQuota(over) => return Self::OverQuota(over),
             EditError::InstanceMissing => {
                 return Self::NotFound(Code::NotFound, "no matched ip found!".into());
             }
@@ -245,6 +250,7 @@ impl InResult {
             Failure::Instance(_) => Code::Instance,
             Failure::NotFound(code, _) | Failure::Refused(code, _) => *code,
             Failure::WrongKind(..)
+            | Failure::OverQuota(_)
             | Failure::Unreadable(_)
             | Failure::NotSaved(_)
             | Failure::Body(..) => Code::Server,

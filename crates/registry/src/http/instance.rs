@@ -16,7 +16,8 @@ use super::failure::{Code, Failure, ok};
 use super::params::Params;
 use crate::registry::Registry;
 use crate::store::{
-    Address, BeatTimes, Clusters, EditError, Kind, Override, Patch, Publication, Snapshot,
+    Address, BeatTimes, Clusters, EditError, Kind, Override, Patch, Publication, PublishError,
+    Snapshot,
 };
 use crate::wire::{DerivedId, Sent, ShownMetadata, read_instance, read_key, read_service};
 
@@ -73,7 +74,12 @@ fn publish(
         let service = store.shared_key(service);
         store.publish_address(address, &service, publication, now)
     });
-    published.map_err(|wrong| Failure::WrongKind(wrong, registry.settings().version))
+    published.map_err(|error| match error {
+        PublishError::WrongKind(wrong) => Failure::WrongKind(wrong, registry.settings().version),
+        PublishError::OverQuota(over) => Failure::OverQuota(over),
+        // Addresses have no connection to lose.
+        PublishError::Disconnected => Failure::unreadable(error),
+    })
 }
 
 pub(super) async fn deregister(

@@ -17,11 +17,11 @@
 //! * a `GET` that depends on a change shows it at once, not after 500 ms;
 //! * a client that wants pushes over UDP and gets none is told to poll every
 //!   3 s (`cacheMillis`), as by 1.x;
-//! * label selectors, snowflake instance ids, health checks, login, changing
+//! * label selectors, snowflake instance ids, health checks, changing
 //!   switches, and making namespaces, which exist while they have services,
 //!   are missing. What is missing is answered as an unknown route: 501 under
-//!   `/v1/ns`, else 404, which is also what makes clients go on without
-//!   logging in.
+//!   `/v1/ns`, else 404. So is a login where there are no users, which makes
+//!   clients go on without.
 //!
 //! `recorded/differences` names every answer of recorded servers that differs,
 //! and tests compare all others. `docs/reference/nacos-compatibility.md` is
@@ -35,6 +35,7 @@ mod clients;
 mod cluster;
 mod console;
 mod failure;
+mod gate;
 mod instance;
 mod member;
 mod operator;
@@ -54,18 +55,21 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, OriginalUri, State};
 use axum::http::{Method, Request, StatusCode};
+use axum::middleware::from_fn_with_state;
 use axum::response::Response;
 use axum::routing::{get, post, put};
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
 use crate::configs;
 use crate::registry::Registry;
+use crate::tls::Wire;
 
 use failure::spring_error;
 
@@ -86,7 +90,12 @@ struct Site {
 }
 
 /// Serves HTTP until cancelled.
-pub(crate) async fn serve(listener: TcpListener, registry: Registry, cancel: CancellationToken) {
+pub(crate) async fn serve(
+    listener: TcpListener,
+    tls: Option<TlsAcceptor>,
+    registry: Registry,
+    cancel: CancellationToken,
+) {
     let port = listener.local_addr().as_ref().map_or(0, SocketAddr::port);
     let limit = registry.settings().limits.transports;
     let routes = routes(registry.clone(), port);
@@ -102,10 +111,10 @@ pub(crate) async fn serve(listener: TcpListener, registry: Registry, cancel: Can
             continue;
         }
         let (routes, registry, cancel) = (routes.clone(), registry.clone(), cancel.clone());
-        let open = open.clone();
+        let (open, tls) = (open.clone(), tls.clone());
         connections.spawn(async move {
             open.fetch_add(1, Ordering::Relaxed);
-            converse(stream, routes, registry, cancel).await;
+            converse(stream, tls, routes, registry, cancel).await;
             open.fetch_sub(1, Ordering::Relaxed);
         });
     }
@@ -121,11 +130,23 @@ pub(crate) async fn serve(listener: TcpListener, registry: Registry, cancel: Can
 /// Answers one connection's requests.
 async fn converse(
     stream: TcpStream,
+    tls: Option<TlsAcceptor>,
     routes: Router,
     registry: Registry,
     cancel: CancellationToken,
 ) {
     let peer = stream.peer_addr().map(|peer| Peer(peer.ip())).ok();
+    let opened = tokio::select! {
+        opened = Wire::open(stream, tls.as_ref()) => opened,
+        () = cancel.cancelled() => return,
+    };
+    let stream = match opened {
+        Ok(stream) => stream,
+        Err(error) => {
+            tracing::debug!(%error, "no TLS connection came of it");
+            return;
+        }
+    };
     let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
         registry.inner.counters.http_requests.add(1);
         if let Some(peer) = peer {
@@ -170,16 +191,30 @@ pub(crate) fn routes(registry: Registry, port: u16) -> Router {
     } else {
         below.merge(console::routes())
     };
+    let below = if registry.has_users() {
+        below.merge(gate::logins(settings.version))
+    } else {
+        below
+    };
     let routes = if context_path.is_empty() {
         below
     } else {
         Router::new().nest(&context_path, below)
     };
+    let site = Site {
+        registry: registry.clone(),
+        port,
+    };
+    let routes = if registry.inner.access.is_some() {
+        routes.route_layer(from_fn_with_state(site.clone(), gate::pass))
+    } else {
+        routes
+    };
     routes
         .fallback(unknown)
         .method_not_allowed_fallback(wrong_method)
         .layer(body_limit)
-        .with_state(Site { registry, port })
+        .with_state(site)
 }
 
 fn v1() -> Router<Site> {

@@ -15,7 +15,7 @@ use crate::intern::Interner;
 use crate::wire::read_service;
 
 /// How long a body may take to arrive.
-const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+pub(super) const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The parameters of a request. Where a name stands twice, the first counts,
 /// and the query comes before the form.
@@ -27,7 +27,19 @@ pub(super) struct Params {
 impl FromRequest<Site> for Params {
     type Rejection = Failure;
 
-    async fn from_request(mut request: Request, site: &Site) -> Result<Self, Failure> {
+    async fn from_request(request: Request, site: &Site) -> Result<Self, Failure> {
+        let reads = request.method() == Method::GET;
+        let params = Self::read(request).await?;
+        if site.registry.settings().version.checks_parameters() {
+            check(|name| params.get(name), reads)?;
+        }
+        Ok(params)
+    }
+}
+
+impl Params {
+    /// The parameters as they are, whether or not they can be.
+    pub(super) async fn read(mut request: Request) -> Result<Self, Failure> {
         let reads = request.method() == Method::GET;
         let path = match request.extensions().get::<OriginalUri>() {
             Some(OriginalUri(uri)) => uri.path().to_owned(),
@@ -41,7 +53,7 @@ impl FromRequest<Site> for Params {
             if reads {
                 *request.method_mut() = Method::POST;
             }
-            let form = Form::<Vec<(String, String)>>::from_request(request, site);
+            let form = Form::<Vec<(String, String)>>::from_request(request, &());
             let form = tokio::time::timeout(BODY_TIMEOUT, form).await;
             let form = form.map_err(|_| {
                 let text = "the body did not arrive in time".to_owned();
@@ -50,11 +62,7 @@ impl FromRequest<Site> for Params {
             let form = form.map_err(|error| Failure::Body(error.status(), error.body_text()))?;
             pairs.extend(form.0);
         }
-        let params = Self { pairs, path };
-        if site.registry.settings().version.checks_parameters() {
-            check(|name| params.get(name), reads)?;
-        }
-        Ok(params)
+        Ok(Self { pairs, path })
     }
 }
 
@@ -70,6 +78,13 @@ impl Params {
         let mut pairs = self.pairs.iter();
         let (_, value) = pairs.find(|(key, _)| key == name)?;
         Some(value.trim()).filter(|value| !value.is_empty())
+    }
+
+    /// A parameter with the blanks around it, as passwords may have them.
+    pub(super) fn exact(&self, name: &str) -> Option<&str> {
+        let mut pairs = self.pairs.iter();
+        let (_, value) = pairs.find(|(key, _)| key == name)?;
+        Some(value)
     }
 
     pub(super) fn or<'a>(&'a self, name: &str, default: &'a str) -> &'a str {

@@ -201,6 +201,7 @@ impl Store {
                     service.record = record;
                 }
                 self.watch_empty(id, now);
+                self.count_service(id);
                 self.list(id);
                 self.touch(id, now);
             }
@@ -220,7 +221,7 @@ impl Store {
             (Part::Instance(host, port), Durable::Instance { instance, id }) => {
                 let publication = Publication::one(*instance, id);
                 let address = persistent(&host, port);
-                self.publish_address(&address, &key.service, publication, now)?;
+                self.put_address(&address, &key.service, publication, now)?;
             }
             _ => return Err(RestoreError::Misplaced),
         }

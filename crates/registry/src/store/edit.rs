@@ -7,7 +7,7 @@ use syncline_model::{ClusterName, Instance, InstanceKey, Metadata, Seen, Service
 
 use super::service::{Publication, Published, Service};
 use super::timers::Timer;
-use super::{Kind, Part, ServiceId, Store};
+use super::{Kind, OverQuota, Part, ServiceId, Store};
 use crate::moment::Moment;
 
 /// What was set for a service itself.
@@ -74,13 +74,20 @@ pub(crate) struct Patch {
 }
 
 /// Why something cannot be set.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum EditError {
     ServiceMissing,
     ServiceExists,
     ServiceNotEmpty,
     InstanceMissing,
     CheckerWorking,
+    OverQuota(OverQuota),
+}
+
+impl From<OverQuota> for EditError {
+    fn from(over: OverQuota) -> Self {
+        Self::OverQuota(over)
+    }
 }
 
 impl Store {
@@ -101,6 +108,13 @@ impl Store {
         if service.listed {
             return Err(EditError::ServiceExists);
         }
+        let counted = service.counted;
+        if !counted {
+            self.admits_service(key)?;
+        }
+        let Some(service) = self.services.get_mut(id) else {
+            return Err(EditError::ServiceMissing);
+        };
         service.kind = Some(kind);
         service.record = Some(Arc::new(ServiceRecord {
             protect_threshold,
@@ -108,6 +122,7 @@ impl Store {
             checkers: BTreeMap::new(),
         }));
         self.watch_empty(id, now);
+        self.count_service(id);
         self.list(id);
         self.change_durable(key, Part::Settings);
         self.touch(id, now);

@@ -17,6 +17,7 @@ mod inspect;
 mod names;
 mod overlay;
 mod publish;
+mod quota;
 mod service;
 mod services;
 mod snapshot;
@@ -43,10 +44,12 @@ pub(crate) use edit::{EditError, Override, Patch, ServiceRecord};
 pub(crate) use names::Names;
 pub(crate) use overlay::Overlay;
 pub(crate) use publish::{PublishError, WrongKind};
+pub(crate) use quota::OverQuota;
 pub(crate) use service::{CustomIds, Kind, Publication};
 pub(crate) use services::ServiceId;
 pub(crate) use snapshot::{Clusters, Selection, Snapshot};
 
+use quota::Tallies;
 use service::Service;
 use services::Services;
 use timers::{Timer, Timers};
@@ -80,10 +83,19 @@ pub(crate) enum Holder {
     Listener,
 }
 
+impl Holder {
+    /// Whether an application is behind it, and not a link.
+    fn is_native(&self) -> bool {
+        !matches!(self, Self::Link(_))
+    }
+}
+
 struct Client {
     holder: Holder,
     publishes: BTreeSet<ServiceId>,
     subscribes: BTreeSet<ServiceId>,
+    /// How many instances it publishes; not counted for links.
+    instances: usize,
 }
 
 /// What should happen outside because of what happened inside.
@@ -120,6 +132,7 @@ pub(crate) struct Store {
     effects: Effects,
     durable: durable::Changed,
     counts: Counts,
+    tallies: Tallies,
     last_client: u64,
     last_revision: u64,
 }
@@ -139,6 +152,7 @@ impl Store {
             effects: Effects::default(),
             durable: durable::Changed::default(),
             counts: Counts::default(),
+            tallies: Tallies::new(settings.limits.quotas.clone()),
             last_client: 0,
             last_revision: 0,
         }
@@ -266,6 +280,7 @@ impl Store {
             holder,
             publishes: BTreeSet::new(),
             subscribes: BTreeSet::new(),
+            instances: 0,
         };
         self.clients.insert(id, client);
         id
@@ -316,8 +331,9 @@ impl Store {
         for service in client.subscribes {
             self.remove_subscriber(service, id);
         }
+        let is_native = client.holder.is_native();
         for service in client.publishes {
-            self.remove_publisher(service, id, now);
+            self.remove_publisher(service, id, is_native, now);
         }
     }
 
@@ -360,6 +376,7 @@ impl Store {
     /// Forgets a service that nobody publishes, and with it its kind and its
     /// settings. Subscriptions stay, as in Nacos.
     fn unlist(&mut self, id: ServiceId) {
+        self.discount_service(id);
         if let Some(service) = self.services.get_mut(id) {
             let mut parts = Vec::new();
             parts.extend(service.has_durable_settings().then_some(Part::Settings));

@@ -7,7 +7,7 @@ use syncline_model::ServiceKey;
 use super::beat::Beat;
 use super::service::{Publication, Publisher};
 use super::timers::Timer;
-use super::{Address, ClientId, Kind, Part, ServiceId, Store};
+use super::{Address, ClientId, Kind, OverQuota, Part, ServiceId, Store};
 use crate::moment::Moment;
 
 /// The service exists and is of the other kind.
@@ -39,6 +39,9 @@ fn other(kind: Kind) -> Kind {
 pub(crate) enum PublishError {
     #[error(transparent)]
     WrongKind(#[from] WrongKind),
+    /// There is enough already.
+    #[error(transparent)]
+    OverQuota(#[from] OverQuota),
     /// The connection ended meanwhile.
     #[error("the connection has ended")]
     Disconnected,
@@ -57,6 +60,7 @@ impl Store {
         if !self.clients.contains_key(&client) {
             return Err(PublishError::Disconnected);
         }
+        self.admits(Some(client), key, publication.instances().len())?;
         let id = self.claim(key, Kind::Ephemeral)?;
         self.set_publisher(id, client, publication, None, now);
         Ok(())
@@ -79,6 +83,19 @@ impl Store {
     /// Registers the one instance that an address publishes of a service; an
     /// ephemeral one lives by beats from now on.
     pub(crate) fn publish_address(
+        &mut self,
+        address: &Address,
+        key: &ServiceKey,
+        publication: Publication,
+        now: Moment,
+    ) -> Result<(), PublishError> {
+        let client = self.addresses.get(address).copied();
+        self.admits(client, key, publication.instances().len())?;
+        Ok(self.put_address(address, key, publication, now)?)
+    }
+
+    /// The same, however much there is already.
+    pub(super) fn put_address(
         &mut self,
         address: &Address,
         key: &ServiceKey,
@@ -122,10 +139,11 @@ impl Store {
         if !holder.publishes.remove(&id) {
             return false;
         }
+        let is_native = holder.holder.is_native();
         let ends = holder.publishes.is_empty()
             && holder.subscribes.is_empty()
             && matches!(holder.holder, super::Holder::Address(_));
-        self.remove_publisher(id, client, now);
+        self.remove_publisher(id, client, is_native, now);
         if ends {
             self.disconnect(client, now);
         }
@@ -169,13 +187,15 @@ impl Store {
             return;
         };
         holder.publishes.insert(id);
+        let is_native = holder.holder.is_native();
         service.empty_since = None;
         for instance in publication.instances() {
             if let Some(set) = service.overrides.get_mut(&instance.key) {
                 set.gone_since = None;
             }
         }
-        self.counts.published_instances += publication.instances().len();
+        let published = publication.instances().len();
+        self.counts.published_instances += published;
         let before = service.publisher(client).and_then(|before| before.beat);
         let beat = match (before, beat) {
             (Some(before), Some(beat)) => Some(before.renewed(beat)),
@@ -186,11 +206,18 @@ impl Store {
             publication,
             beat,
         });
+        if is_native {
+            let before = before.as_ref();
+            let before = before.map_or(0, |before| before.publication.instances().len());
+            self.count_service(id);
+            self.count_instances(id, client, before, published);
+        }
         let mut changed = true;
         if let Some(before) = before {
             self.counts.published_instances -= before.publication.instances().len();
+            let service = self.services.get(id);
             changed = service
-                .publisher(client)
+                .and_then(|service| service.publisher(client))
                 .is_none_or(|publisher| publisher.publication != before.publication);
             if changed {
                 self.leave_overrides(id, &before.publication, now);
@@ -206,17 +233,27 @@ impl Store {
         }
     }
 
-    pub(super) fn remove_publisher(&mut self, id: ServiceId, client: ClientId, now: Moment) {
+    pub(super) fn remove_publisher(
+        &mut self,
+        id: ServiceId,
+        client: ClientId,
+        is_native: bool,
+        now: Moment,
+    ) {
         let Some(service) = self.services.get_mut(id) else {
             return;
         };
         let Some(publisher) = service.take_publisher(client) else {
             return;
         };
-        self.counts.published_instances -= publisher.publication.instances().len();
+        let published = publisher.publication.instances().len();
+        self.counts.published_instances -= published;
         if let Some(part) = service.durable_part(&publisher.publication) {
             let key = service.key.clone();
             self.change_durable(&key, part);
+        }
+        if is_native {
+            self.count_instances(id, client, published, 0);
         }
         if self
             .services

@@ -113,6 +113,10 @@ pub(super) struct Service {
     pub(super) listed: bool,
     /// `None` while only links publish it: they take no side.
     pub(super) kind: Option<Kind>,
+    /// Whether it counts as one that clients brought.
+    pub(super) counted: bool,
+    /// How many instances clients publish.
+    pub(super) native_instances: u32,
     /// In the order of their clients.
     pub(super) publishers: Vec<Publisher>,
     /// There while anybody listens.
@@ -136,6 +140,8 @@ impl Service {
             key,
             listed: false,
             kind: None,
+            counted: false,
+            native_instances: 0,
             publishers: Vec::new(),
             audience: None,
             record: None,

@@ -4,7 +4,7 @@ use syncline_model::ServiceKey;
 
 use super::snapshot::Clusters;
 use super::timers::Timer;
-use super::{ClientId, ServiceId, Store};
+use super::{ClientId, OverQuota, ServiceId, Store};
 use crate::moment::Moment;
 
 impl Store {
@@ -16,12 +16,14 @@ impl Store {
         key: &ServiceKey,
         clusters: Clusters,
         now: Moment,
-    ) {
+    ) -> Result<(), OverQuota> {
+        self.admits_subscription(client, key)?;
         if let Some(id) = self.add_subscriber(client, key, clusters) {
             // Nacos pushes once after a first subscription, changed or not.
             let at = now.after(self.push.delay);
             self.timers.add(at, Timer::Welcome(id, client));
         }
+        Ok(())
     }
 
     /// Adds a client to those who hear of a service's changes; gives the

@@ -7,9 +7,10 @@ use anyhow::Context as _;
 use serde_json::json;
 use syncline_nacos::grpc::GrpcOptions;
 use syncline_nacos::http::{ClientOptions, HttpClient};
-use syncline_registry::ConfigUpstream;
+use syncline_registry::{AccessSettings, ConfigUpstream, Registry, Rights, Settings};
 use syncline_testkit::eventually;
 
+use crate::access::user;
 use crate::server::{Bare, PATIENCE, Server};
 use crate::upstream::Upstream;
 
@@ -107,6 +108,42 @@ async fn who_logs_in_does_so_where_the_configurations_are() -> anyhow::Result<()
     let (status, _) = alone.send("POST", login, user).await?;
     assert_eq!(status, 404, "as a Nacos without users answers");
     alone.stop().await
+}
+
+/// Naming is for the registry's users, configurations for those of the Nacos
+/// that has them.
+#[tokio::test]
+async fn with_users_of_its_own_the_registry_judges_what_is_its_own() -> anyhow::Result<()> {
+    let upstream = Upstream::start().await?;
+    let access = AccessSettings {
+        users: vec![user("ops", Rights::Admin)],
+        ..AccessSettings::default()
+    };
+    let settings = Settings {
+        access,
+        ..Settings::default()
+    };
+    let registry = Registry::with_configs(settings, Some(leading_to(&upstream)?));
+    let server = Server::serving_free(registry).await?;
+    let login = "/nacos/v1/auth/users/login";
+    let unknown = server.send("POST", login, Some("username=u&password=p"));
+    assert_eq!(unknown.await?, (200, r#"{"accessToken":"t"}"#.to_owned()));
+    let wrong = server.send("POST", login, Some("username=ops&password=p"));
+    assert_eq!(wrong.await?.0, 403, "asked nobody else");
+
+    let path = format!("/nacos/v1/cs/configs?{APPLICATION}&accessToken=t");
+    let (status, config) = server.call("GET", &path).await?;
+    assert_eq!((status, config.as_str()), (200, "port: 80"));
+    let form = Some("dataId=new&group=G&content=a%3D1%26b");
+    let published = server.send("POST", "/nacos/v1/cs/configs", form).await?;
+    assert_eq!(
+        published,
+        (200, "true".to_owned()),
+        "the form is still there"
+    );
+    let list = "/nacos/v1/ns/instance/list?serviceName=s&accessToken=t";
+    assert_eq!(server.call("GET", list).await?.0, 403);
+    server.stop().await
 }
 
 /// A client that hears "not found" throws its snapshot away.

@@ -1,5 +1,6 @@
 //! The registry as clients meet it: over sockets, and from within the process.
 
+mod access;
 mod client;
 mod configs;
 mod connection;
@@ -10,6 +11,7 @@ mod liveness;
 mod naming;
 mod sdk;
 mod server;
+mod tls;
 mod udp;
 mod upstream;
 mod within;

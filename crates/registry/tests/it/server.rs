@@ -44,6 +44,11 @@ impl Server {
         Ok(Self::serving(listeners, Registry::new(settings)))
     }
 
+    /// Serves a registry at free ports.
+    pub(crate) async fn serving_free(registry: Registry) -> anyhow::Result<Self> {
+        Ok(Self::serving(Listeners::bind_free().await?, registry))
+    }
+
     /// Passes calls about configurations on.
     pub(crate) async fn start_passing_to(configs: ConfigUpstream) -> anyhow::Result<Self> {
         let registry = Registry::with_configs(Settings::default(), Some(configs));
@@ -58,7 +63,7 @@ impl Server {
         Ok(Self::serving(listeners, Registry::new(Settings::default())))
     }
 
-    fn serving(listeners: Listeners, registry: Registry) -> Self {
+    pub(crate) fn serving(listeners: Listeners, registry: Registry) -> Self {
         let (http, grpc) = (listeners.http_addr(), listeners.grpc_addr());
         let cancel = CancellationToken::new();
         let served = tokio::spawn(serve(listeners, registry.clone(), cancel.clone()));
@@ -110,7 +115,17 @@ impl Server {
 
     /// Sends a `GET` as a client with that user agent.
     pub(crate) async fn get_as(&self, path: &str, agent: &str) -> anyhow::Result<(u16, String)> {
-        let request = self.request("GET", path).header("user-agent", agent);
+        self.get_with(path, "user-agent", agent).await
+    }
+
+    /// Sends a `GET` with a header.
+    pub(crate) async fn get_with(
+        &self,
+        path: &str,
+        name: &str,
+        value: &str,
+    ) -> anyhow::Result<(u16, String)> {
+        let request = self.request("GET", path).header(name, value);
         answer(request.body(String::new())?).await
     }
 
@@ -226,6 +241,16 @@ pub(crate) fn payload(kind: &str, body: &Value) -> Payload {
             value: body.to_string().into(),
         }),
     }
+}
+
+/// A message with a token, where Java clients put it.
+pub(crate) fn with_token(kind: &str, body: &Value, token: &str) -> Payload {
+    let mut payload = payload(kind, body);
+    if let Some(metadata) = &mut payload.metadata {
+        let headers = &mut metadata.headers;
+        headers.insert("accessToken".to_owned(), token.to_owned());
+    }
+    payload
 }
 
 fn parts(payload: Payload) -> anyhow::Result<(String, Value)> {

@@ -26,7 +26,7 @@ pub(in crate::recorded) const OF_2_5_1: Differences = Differences {
             ],
         ),
         (
-            "there are no users and no login",
+            "users are in the configuration, and there is no login without any",
             &["login", "init admin user"],
         ),
         (

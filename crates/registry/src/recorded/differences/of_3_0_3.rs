@@ -40,7 +40,7 @@ pub(in crate::recorded) const OF_3_0_3: Differences = Differences {
             &["cluster nodes v1", "cluster self v1"],
         ),
         (
-            "there are no users and no login",
+            "users are in the configuration, and there is no login without any",
             &["login", "init admin user"],
         ),
         (

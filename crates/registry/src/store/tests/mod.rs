@@ -5,6 +5,7 @@ mod durable;
 mod merge;
 mod operators;
 mod pushes;
+mod quotas;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -2,7 +2,7 @@
 
 use super::*;
 
-fn persistent(world: &mut World, host: &str) -> Result<(), WrongKind> {
+fn persistent(world: &mut World, host: &str) -> Result<(), PublishError> {
     let mut instance = instance(host);
     instance.ephemeral = Seen::Known(false);
     let address = address(&instance.key, Kind::Persistent);

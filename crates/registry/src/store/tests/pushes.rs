@@ -8,7 +8,8 @@ fn subscribed(world: &mut World) -> ClientId {
     let subscriber = world.connection();
     world
         .store
-        .subscribe(subscriber, &service(), all(""), world.now);
+        .subscribe(subscriber, &service(), all(""), world.now)
+        .expect("no limit");
     world.pass_seconds(1);
     world.pushes();
     subscriber
@@ -21,7 +22,8 @@ fn a_first_subscription_is_followed_by_a_push() {
     let subscribe = |world: &mut World| {
         world
             .store
-            .subscribe(subscriber, &service(), all(""), world.now);
+            .subscribe(subscriber, &service(), all(""), world.now)
+            .expect("no limit");
     };
     subscribe(&mut world);
     assert_eq!(world.pushes(), 0);
@@ -145,7 +147,8 @@ fn a_second_subscription_replaces_the_clusters() {
     let subscriber = subscribed(&mut world);
     world
         .store
-        .subscribe(subscriber, &service(), all("c1"), world.now);
+        .subscribe(subscriber, &service(), all("c1"), world.now)
+        .expect("no limit");
     let clusters = world.store.subscription(subscriber, &service());
     assert_eq!(clusters, Some(all("c1")));
     assert_eq!(world.store.counts().subscriptions, 1);

@@ -11,6 +11,7 @@ import java.io.FileDescriptor;
 import java.io.FileOutputStream;
 import java.io.InputStreamReader;
 import java.io.PrintStream;
+import java.io.StringReader;
 import java.nio.charset.StandardCharsets;
 import java.util.HashMap;
 import java.util.List;
@@ -35,6 +36,8 @@ public class Main {
         Properties properties = new Properties();
         properties.put(PropertyKeyConst.SERVER_ADDR, args[0]);
         properties.put(PropertyKeyConst.NAMESPACE, args[1]);
+        String more = System.getenv("CLIENT_PROPERTIES");
+        properties.load(new StringReader(more == null ? "" : more));
         Main main = new Main(out, NacosFactory.createNamingService(properties));
         out.println("{\"event\":\"ready\"}");
         BufferedReader commands = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
