@@ -5,8 +5,10 @@ use std::net::SocketAddr;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
-use syncline_contract::Period;
-use syncline_registry::{LifeSettings, PresentedVersion, PushSettings};
+use syncline_contract::{FilePath, Period};
+use syncline_registry::{LifeSettings, PresentedVersion, PushSettings, Quotas, Settings, TlsFiles};
+
+pub use crate::access::{AccessConfig, RightConfig, UserConfig};
 
 /// A Nacos-compatible registry inside the process: a replica for consumers, or
 /// a place to try things out.
@@ -32,6 +34,18 @@ pub struct EmbeddedConfig {
     /// are passed on. They are refused where there is none.
     #[schemars(with = "Option<String>")]
     pub configs_from: Option<Box<str>>,
+
+    /// Who may use it, and for what. Must be said where other machines reach it.
+    pub access: AccessConfig,
+
+    /// Clients may look and subscribe, and change nothing. Links still write.
+    pub read_only: bool,
+
+    /// TLS at both ports, which then speak nothing else.
+    pub tls: Option<ServerTlsConfig>,
+
+    /// How much clients may bring. What links write is not counted.
+    pub limits: QuotaConfig,
 }
 
 impl Default for EmbeddedConfig {
@@ -42,6 +56,96 @@ impl Default for EmbeddedConfig {
             push_delay: PushSettings::default().delay.into(),
             return_within: LifeSettings::default().return_within.into(),
             configs_from: None,
+            access: AccessConfig::default(),
+            read_only: false,
+            tls: None,
+            limits: QuotaConfig::default(),
+        }
+    }
+}
+
+impl EmbeddedConfig {
+    /// What does not fit together: the key in question, and what is wrong, as
+    /// it reads on from the key.
+    pub fn contradictions(&self) -> Vec<(&'static str, String)> {
+        let mut found = Vec::new();
+        if !self.listen.0.ip().is_loopback() && self.access.is_silent() {
+            found.push(("listen", EXPOSED.to_owned()));
+        }
+        let faults = self.access.faults().into_iter();
+        found.extend(faults.map(|fault| ("access", fault)));
+        found
+    }
+
+    /// How the registry behaves.
+    pub fn settings(&self) -> Settings {
+        let mut settings = Settings {
+            version: self.presents,
+            ..Settings::default()
+        };
+        settings.push.delay = self.push_delay.get();
+        settings.life.return_within = self.return_within.get();
+        settings.limits.quotas = self.limits.quotas();
+        settings.access = self.access.settings();
+        settings.access.read_only = self.read_only;
+        settings
+    }
+}
+
+/// Why an address that others reach needs a word about who may.
+const EXPOSED: &str = "is reached by other machines: say who may use it with `access: { users: … }`, or let \
+                       everybody with `access: { open: true }`";
+
+/// Files that make a server's identity.
+#[derive(Clone, PartialEq, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ServerTlsConfig {
+    /// The certificate chain (PEM) that clients are shown.
+    pub cert: FilePath,
+    /// The key (PEM) of the certificate.
+    pub key: FilePath,
+    /// Certificates (PEM) of whoever issues those that clients have to show.
+    /// They need none where this is missing.
+    #[serde(default)]
+    pub client_ca: Option<FilePath>,
+}
+
+impl ServerTlsConfig {
+    /// The files.
+    pub fn files(&self) -> TlsFiles {
+        TlsFiles {
+            cert: self.cert.as_path().to_owned(),
+            key: self.key.as_path().to_owned(),
+            client_ca: self.client_ca.as_ref().map(|ca| ca.as_path().to_owned()),
+        }
+    }
+}
+
+/// How much clients may bring. Nothing is limited where nothing is said.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct QuotaConfig {
+    /// Services in one namespace.
+    pub services_per_namespace: Option<u32>,
+    /// Instances in one namespace.
+    pub instances_per_namespace: Option<u32>,
+    /// Instances of one service.
+    pub instances_per_service: Option<u32>,
+    /// Instances of one connection, or of one address over HTTP.
+    pub instances_per_client: Option<u32>,
+    /// Services that one connection subscribes to.
+    pub subscriptions_per_client: Option<u32>,
+}
+
+impl QuotaConfig {
+    fn quotas(self) -> Quotas {
+        let quota = |most: Option<u32>| most.map(|most| most as usize);
+        Quotas {
+            services_per_namespace: quota(self.services_per_namespace),
+            instances_per_namespace: quota(self.instances_per_namespace),
+            instances_per_service: quota(self.instances_per_service),
+            instances_per_client: quota(self.instances_per_client),
+            subscriptions_per_client: quota(self.subscriptions_per_client),
         }
     }
 }
@@ -90,6 +194,18 @@ pub enum BadListen {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn where_others_reach_it_somebody_has_to_say_who_may() {
+        let mut config = EmbeddedConfig::default();
+        assert_eq!(config.contradictions(), []);
+        config.listen = Listen(SocketAddr::from(([0, 0, 0, 0], 8848)));
+        let found = config.contradictions();
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].0, "listen");
+        config.access.open = true;
+        assert_eq!(config.contradictions(), []);
+    }
 
     #[test]
     fn the_grpc_port_needs_room() {

@@ -5,6 +5,7 @@
 //! that register there. This crate decides nothing and serves nothing: the
 //! registry's ports are opened by whoever runs it.
 
+mod access;
 pub mod config;
 mod source;
 mod target;

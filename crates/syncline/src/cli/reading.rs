@@ -44,7 +44,8 @@ impl Reading {
             Endpoint::Nacos(config) => Arc::new(NacosSource::new(&config, word.into())),
             // It lives in another process, where it is a Nacos like any other.
             Endpoint::Embedded(config) => {
-                let server = Server::try_from(config.listen.to_string())
+                let scheme = if config.tls.is_some() { "https://" } else { "" };
+                let server = Server::try_from(format!("{scheme}{}", config.listen))
                     .with_context(|| format!("{} is no server address", config.listen))?;
                 let config = NacosConfig::of(vec![server]);
                 Arc::new(NacosSource::new(&config, EndpointName::from(word)))

@@ -31,7 +31,7 @@ Examples:
   syncline run --config /etc/syncline
   syncline run --config /etc/syncline --takeover
   syncline run --from nacos://sync@10.0.0.1:8848 --to file:services.json
-  syncline run --from nacos://10.0.0.1 --to embedded:0.0.0.0:8848 --group 'G_*'")]
+  syncline run --from nacos://10.0.0.1 --to embedded:127.0.0.1:8848 --group 'G_*'")]
 pub struct RunArgs {
     /// What is kept in step.
     #[command(flatten)]

@@ -17,7 +17,7 @@ pub enum Endpoint {
     /// A Nacos server or cluster: a source or a target.
     Nacos(Box<NacosConfig>),
     /// A Nacos-compatible registry inside this process: a source or a target.
-    Embedded(EmbeddedConfig),
+    Embedded(Box<EmbeddedConfig>),
     /// A file or a folder of files: a target.
     File(FileConfig),
 }
@@ -73,7 +73,8 @@ impl Endpoint {
     pub(super) fn contradictions(&self) -> Vec<(&'static str, String)> {
         match self {
             Self::Nacos(nacos) => nacos.contradictions(),
-            Self::Embedded(_) | Self::File(_) => Vec::new(),
+            Self::Embedded(embedded) => embedded.contradictions(),
+            Self::File(_) => Vec::new(),
         }
     }
 }

@@ -9,7 +9,7 @@ use syncline_contract::Source;
 use syncline_engine::{Debounce, Sink};
 use syncline_model::{EndpointName, LinkName};
 use syncline_nacos::http::SetupError;
-use syncline_registry::{ConfigUpstream, LifeSettings, PushSettings, Registry, Settings};
+use syncline_registry::{ConfigUpstream, Registry};
 
 use super::{Options, ServedRegistry};
 use crate::config::{Config, Endpoint, Link};
@@ -103,7 +103,7 @@ pub(super) fn embedded_endpoints<'a>(
         .iter()
         .filter(|(name, _)| used(name))
         .filter_map(|(name, endpoint)| match endpoint {
-            Endpoint::Embedded(embedded) => Some((name, embedded)),
+            Endpoint::Embedded(embedded) => Some((name, &**embedded)),
             Endpoint::Nacos(_) | Endpoint::File(_) => None,
         })
         .collect()
@@ -132,21 +132,4 @@ pub(crate) fn config_upstream(nacos: &NacosConfig) -> Result<ConfigUpstream, Set
     let (http, mut grpc) = syncline_connector_nacos::anonymous(nacos)?;
     grpc.labels.insert("module".to_owned(), "config".to_owned());
     Ok(ConfigUpstream::new(http, grpc))
-}
-
-/// How an embedded registry behaves as configured.
-pub(crate) fn registry_settings(config: &EmbeddedConfig) -> Settings {
-    let defaults = Settings::default();
-    Settings {
-        version: config.presents,
-        push: PushSettings {
-            delay: config.push_delay.get(),
-            ..defaults.push
-        },
-        life: LifeSettings {
-            return_within: config.return_within.get(),
-            ..defaults.life
-        },
-        ..defaults
-    }
 }

@@ -26,7 +26,7 @@ use syncline_engine::store::{Install, InstallError, InstallKey, StoreError};
 use syncline_engine::{Engine, EngineHandle, Mode, Retired, State, StateError};
 use syncline_model::{EndpointName, LinkName};
 use syncline_nacos::http::SetupError;
-use syncline_registry::{FolderError, Listeners, Registry, ServeError};
+use syncline_registry::{FolderError, Listeners, Registry, ServeError, ServerTls, TlsError};
 use thiserror::Error;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
@@ -131,6 +131,15 @@ pub enum DaemonError {
         endpoint: EndpointName,
         /// Why not.
         source: FolderError,
+    },
+    /// An embedded registry has no identity to show.
+    #[error("set up TLS of the embedded registry `{endpoint}`")]
+    Tls {
+        /// The endpoint.
+        endpoint: EndpointName,
+        /// Why.
+        #[source]
+        source: Box<TlsError>,
     },
     /// An embedded registry could not be served.
     #[error("serve the embedded registry `{endpoint}`")]
@@ -311,6 +320,12 @@ async fn bind_registries(config: &Config, options: &Options) -> Result<Vec<Openi
     for (endpoint, embedded) in connectors::embedded_endpoints(config, options) {
         let registry = make_registry(endpoint, embedded, config, options).await?;
         let address = embedded.listen.http();
+        let tls = embedded.tls.as_ref();
+        let tls = tls.map(|tls| ServerTls::load(&tls.files())).transpose();
+        let tls = tls.map_err(|source| DaemonError::Tls {
+            endpoint: endpoint.clone(),
+            source: Box::new(source),
+        })?;
         let bound = match address.port() {
             0 => Listeners::bind_free().await,
             _ => Listeners::bind(address).await,
@@ -319,6 +334,10 @@ async fn bind_registries(config: &Config, options: &Options) -> Result<Vec<Openi
             endpoint: endpoint.clone(),
             source,
         })?;
+        let listeners = match tls {
+            Some(tls) => listeners.secured(tls),
+            None => listeners,
+        };
         let served = ServedRegistry {
             endpoint: endpoint.clone(),
             http: listeners.http_addr(),
@@ -337,7 +356,7 @@ async fn make_registry(
     config: &Config,
     options: &Options,
 ) -> Result<Registry, DaemonError> {
-    let settings = connectors::registry_settings(embedded);
+    let settings = embedded.settings();
     let configs = connectors::configs_from(config, embedded);
     let configs = configs.map_err(|source| DaemonError::ConfigsFrom {
         endpoint: endpoint.clone(),

@@ -292,3 +292,41 @@ async fn without_a_state_folder_nothing_is_kept() -> anyhow::Result<()> {
     assert_eq!(std::fs::read_dir(folder.path())?.count(), 0);
     Ok(())
 }
+
+#[tokio::test]
+async fn an_address_that_others_reach_is_not_opened_by_oversight() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let ports = PortBlock::reserve()?;
+    let everywhere = SocketAddr::from(([0, 0, 0, 0], ports.http().port()));
+    let ended = command(everywhere, folder.path()).output();
+    let output = tokio::time::timeout(patience(PATIENCE), ended).await??;
+    assert_eq!(output.status.code(), Some(2));
+    let said = String::from_utf8(output.stderr)?;
+    assert!(said.contains("add --open to let everybody in"), "{said}");
+
+    // Users of an endpoint of the configuration, at another address.
+    let config = "endpoints: { edge: { kind: embedded, access: { users: { \
+                  shop: { password: \"${file:password}\", rights: { public: r } } } } } }\n";
+    std::fs::write(folder.path().join("syncline.yaml"), config)?;
+    std::fs::write(folder.path().join("password"), "hunter2\n")?;
+    let mut serving = command(everywhere, &folder.path().join("state"));
+    serving.arg("edge").current_dir(folder.path());
+    let _serving = serving.spawn()?;
+    let nacos = Nacos::at(ports.http());
+    let state = || async { nacos.call("GET", "operator/metrics", &[]).await.is_ok() };
+    eventually(PATIENCE, state).await;
+    let shop = [
+        ("serviceName", "s"),
+        ("username", "shop"),
+        ("password", "hunter2"),
+    ];
+    assert!(nacos.call("GET", "instance/list", &shop).await.is_ok());
+    let stranger = nacos.call("GET", "instance/list", &shop[..1]).await;
+    let refused = stranger.expect_err("a stranger").to_string();
+    assert!(refused.contains("403"), "{refused}");
+    let write = [&shop[..], &[("ip", "10.0.0.1"), ("port", "80")]].concat();
+    let refused = nacos.call("POST", "instance", &write).await;
+    let refused = refused.expect_err("only reading was granted").to_string();
+    assert!(refused.contains("authorization failed!"), "{refused}");
+    Ok(())
+}

@@ -397,3 +397,43 @@ fn how_much_of_the_journal_is_kept_has_units_and_bounds() {
         (64 << 20, 8 << 20)
     );
 }
+
+#[test]
+fn who_may_use_a_registry_has_to_be_said_where_others_reach_it() {
+    let with = |more: &str| {
+        format!("endpoints: {{ e: {{ kind: embedded, listen: 0.0.0.0:8848{more} }} }}\n")
+    };
+    let silent = problems(&with(""));
+    assert!(
+        silent.contains("`listen` of `e` is reached by other machines: say who may use it"),
+        "{silent}"
+    );
+    for (access, said) in [
+        (
+            "{ open: true, users: { a: { password: x, admin: true } } }",
+            "cannot be `open`",
+        ),
+        (
+            "{ users: { a: { password: x } } }",
+            "may do nothing: give `rights`",
+        ),
+        (
+            "{ users: { a: { password: x, rights: { public: rwx } } } }",
+            "`public: rwx`",
+        ),
+        ("{ users: { a: { rights: { public: r } } } }", "`password`"),
+        ("{ open: true, token_key: short }", "at least 32 characters"),
+        ("{ opne: true }", "did you mean `open`"),
+    ] {
+        let problems = problems(&with(&format!(", access: {access}")));
+        assert!(problems.contains(said), "{access}: {problems}");
+    }
+    for access in [
+        "{ open: true }",
+        "{ users: { a: { password: x, rights: { public: r, 'dev-*': rw } } } }",
+        "{ users: { a: { password: $2a$10$EuWPZHzz32dJN7jexM34MOeYirDdFAZm2kuWj7VEOJhhZkDrxfvUu, admin: true } } }",
+    ] {
+        let read = parse(&with(&format!(", access: {access}")));
+        assert!(read.is_ok(), "{access}: {:?}", read.err());
+    }
+}

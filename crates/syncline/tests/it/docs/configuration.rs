@@ -115,6 +115,9 @@ fn collect(schema: &Value, node: &Value, place: &str, key: &str, keys: &mut Vec<
         }
     } else if key.is_empty() && node["additionalProperties"].is_object() {
         collect(schema, &node["additionalProperties"], place, key, keys);
+    } else if resolved(schema, &node["additionalProperties"])["properties"].is_object() {
+        let key = format!("{key}.NAME");
+        collect(schema, &node["additionalProperties"], place, &key, keys);
     } else if node["items"]["$ref"].is_string() {
         let (place, key) = match key {
             "" => (format!("{place}[]"), String::new()),
