@@ -1,5 +1,6 @@
 //! Users, rights and the read-only mode, over HTTP and gRPC.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,9 +13,10 @@ use syncline_registry::{
 };
 
 use syncline_testkit::java::JavaClient;
+use syncline_testkit::recordings::Recording;
 use syncline_testkit::run::require_real_servers;
 
-use crate::server::{Bare, Server, with_token};
+use crate::server::{Bare, Server, payload, with_token};
 
 /// A 1.4 client polls every 10 s.
 const SOON: Duration = Duration::from_secs(40);
@@ -183,6 +185,73 @@ async fn refusals_over_http_read_as_those_of_nacos() -> anyhow::Result<()> {
     Ok(())
 }
 
+/// What was refused for the token that came along, or for none. Recorded tokens
+/// are foreign here, so they have not run out but are forged.
+fn is_about_the_token(note: &str) -> bool {
+    !["expired", "rights", "permission", "login", "deleted"]
+        .iter()
+        .any(|other| note.contains(other))
+}
+
+fn pairs(pairs: &BTreeMap<String, String>) -> String {
+    let pairs = pairs.iter().map(|(name, value)| format!("{name}={value}"));
+    pairs.collect::<Vec<_>>().join("&")
+}
+
+#[tokio::test]
+async fn what_was_recorded_as_refused_is_refused_in_the_same_words() -> anyhow::Result<()> {
+    for version in ["2.5.1", "3.0.3"] {
+        let recording = Recording::load(&format!("{version}-auth"))?;
+        let server = serve(version).await?;
+        let mut compared = 0;
+        for it in recording.http() {
+            let elsewhere = it.listener.is_some() || it.path.contains("/auth/");
+            if it.status != 403 || elsewhere || !is_about_the_token(&it.note) {
+                continue;
+            }
+            let path = format!("{}?{}", it.path, pairs(&it.query));
+            let form = it.form.as_ref().map(pairs);
+            let headers = it.headers.iter().map(|(k, v)| (k.as_str(), v.as_str()));
+            let (status, body) = server
+                .send_with(&it.method, &path, form.as_deref(), headers)
+                .await?;
+            let [ours, theirs] = [&body, &it.body].map(|body| {
+                let mut body: Value = serde_json::from_str(body).unwrap_or_default();
+                body["timestamp"].take();
+                body
+            });
+            assert_eq!((status, ours), (it.status, theirs), "{version} {}", it.note);
+            compared += 1;
+        }
+        assert!(compared >= 30, "only {compared} of {version}");
+
+        let mut client = Bare::set_up(&server, json!({})).await?;
+        let mut compared = 0;
+        for it in recording.grpc() {
+            let (Some(request), Some(answer)) = (&it.request, &it.response) else {
+                continue;
+            };
+            let unknown = it.request_type.contains("FuzzyWatch");
+            if answer["errorCode"] != 403 || unknown || !is_about_the_token(&it.note) {
+                continue;
+            }
+            let mut call = payload(&it.request_type, request);
+            if let Some(metadata) = &mut call.metadata {
+                metadata.headers = it.headers.clone().into_iter().collect();
+            }
+            let (kind, ours) = client.call_raw(call).await?;
+            assert_eq!(Some(&kind), it.response_type.as_ref(), "{}", it.note);
+            for part in ["resultCode", "errorCode", "message", "success"] {
+                assert_eq!(ours[part], answer[part], "{version} {}: {part}", it.note);
+            }
+            compared += 1;
+        }
+        assert!(compared >= 20, "only {compared} of {version} over gRPC");
+        server.stop().await?;
+    }
+    Ok(())
+}
+
 #[tokio::test]
 async fn a_token_is_found_wherever_clients_put_it() -> anyhow::Result<()> {
     let server = serve("2.2.4").await?;
@@ -192,9 +261,9 @@ async fn a_token_is_found_wherever_clients_put_it() -> anyhow::Result<()> {
     let form = format!("accessToken={token}");
     assert_eq!(server.send("POST", REGISTER, Some(&form)).await?.0, 200);
     let bearer = format!("Bearer {token}");
-    for (name, value) in [("accessToken", &token), ("authorization", &bearer)] {
-        let (status, list) = server.get_with(LIST, name, value).await?;
-        assert_eq!(status, 200, "{name}: {list}");
+    for header in [("accessToken", token.as_str()), ("authorization", &bearer)] {
+        let (status, list) = server.send_with("GET", LIST, None, [header]).await?;
+        assert_eq!(status, 200, "{header:?}: {list}");
         assert!(list.contains("10.0.0.1"), "{list}");
     }
     let each_time = format!("{LIST}&username=shop&password=p%25s%2B%20w");

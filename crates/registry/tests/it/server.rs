@@ -105,9 +105,23 @@ impl Server {
         path: &str,
         form: Option<&str>,
     ) -> anyhow::Result<(u16, String)> {
+        self.send_with(method, path, form, []).await
+    }
+
+    /// Sends a request with headers.
+    pub(crate) async fn send_with<'a>(
+        &self,
+        method: &str,
+        path: &str,
+        form: Option<&str>,
+        headers: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> anyhow::Result<(u16, String)> {
         let mut request = self.request(method, path);
         if form.is_some() {
             request = request.header("content-type", "application/x-www-form-urlencoded");
+        }
+        for (name, value) in headers {
+            request = request.header(name, value);
         }
         let body = form.unwrap_or_default().to_owned();
         answer(request.body(body)?).await
@@ -115,18 +129,8 @@ impl Server {
 
     /// Sends a `GET` as a client with that user agent.
     pub(crate) async fn get_as(&self, path: &str, agent: &str) -> anyhow::Result<(u16, String)> {
-        self.get_with(path, "user-agent", agent).await
-    }
-
-    /// Sends a `GET` with a header.
-    pub(crate) async fn get_with(
-        &self,
-        path: &str,
-        name: &str,
-        value: &str,
-    ) -> anyhow::Result<(u16, String)> {
-        let request = self.request("GET", path).header(name, value);
-        answer(request.body(String::new())?).await
+        let agent = [("user-agent", agent)];
+        self.send_with("GET", path, None, agent).await
     }
 
     fn request(&self, method: &str, path: &str) -> axum::http::request::Builder {
