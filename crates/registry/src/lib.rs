@@ -40,6 +40,7 @@
 mod access;
 mod answers;
 mod changes;
+mod check;
 mod configs;
 mod durable;
 mod figures;

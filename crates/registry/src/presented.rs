@@ -8,19 +8,22 @@ use syncline_nacos::version::{ServerVersion, Versions};
 /// The Nacos version whose HTTP answers the registry gives, and which it
 /// states where clients ask for it.
 ///
-/// What differs between versions follows from it: which paths there are, and
-/// how refusals are worded. Everywhere v1 is complete, as on a 3.x server with
-/// its compatibility switched on: clients of 1.x are served by any of these.
+/// What differs between versions follows from it: which paths there are, the
+/// shapes of lists, and how refusals are worded. Everywhere v1 is complete, as
+/// on a 3.x server with its compatibility switched on: clients of 1.x are
+/// served by any of these.
 ///
 /// Over gRPC the registry is the same whatever it presents: it negotiates
-/// abilities and takes persistent instances, as 2.3 and later do.
+/// abilities and takes persistent instances, as 2.3 and later do. Its port is
+/// open also where a 1.x is presented, which has none: whoever asks there
+/// wants more than that version, and gets it.
 ///
 /// ```
 /// use syncline_registry::PresentedVersion;
 ///
 /// let version: PresentedVersion = "3.0.3".parse()?;
 /// assert_eq!(version.to_string(), "3.0.3");
-/// assert!("1.4.8".parse::<PresentedVersion>().is_err());
+/// assert!("1.2.1".parse::<PresentedVersion>().is_err());
 /// # Ok::<(), syncline_registry::NotPresented>(())
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, serde::Deserialize)]
@@ -29,13 +32,57 @@ pub struct PresentedVersion(ServerVersion);
 
 /// Why a version is not presented.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("\"{0}\" is no Nacos version from 2.2.0 up to and including 3.1")]
+#[error("\"{0}\" is no Nacos version from 1.3.0 up to and including 3.1")]
 pub struct NotPresented(String);
 
-/// From 2.2.0 on the results of v2 have their shape; 3.2 has no v1.
-const PRESENTED: Versions = Versions::since(2, 2, 0).until(3, 2, 0);
+/// The answers of 1.3.0 are the oldest that are known; 3.2 has no v1.
+const PRESENTED: Versions = Versions::since(1, 3, 0).until(3, 2, 0);
 
 impl PresentedVersion {
+    /// Whether it is of the first generation, whose lists and details have
+    /// shapes of their own.
+    pub(crate) fn is_first_generation(self) -> bool {
+        !self.is_since(2, 0, 0)
+    }
+
+    /// Whether refusals of v1 are wrapped in `caused: …;`, and often come with
+    /// status 500 (1.4).
+    pub(crate) fn wraps_refusals(self) -> bool {
+        self.is_first_generation() && self.is_since(1, 4, 0)
+    }
+
+    /// Whether metadata of many instances can be changed at once, and pages of
+    /// services past the end are empty and no error.
+    pub(crate) fn is_since_1_4(self) -> bool {
+        self.is_since(1, 4, 0)
+    }
+
+    /// Whether there are the calls with which 2.0 servers were upgraded.
+    pub(crate) fn has_upgrade_ops(self) -> bool {
+        self.is_since(2, 0, 2) && !self.has_v2()
+    }
+
+    /// Whether there is v2. What 2.0.4 to 2.1 have by that name is something
+    /// else, which no client uses.
+    pub(crate) fn has_v2(self) -> bool {
+        self.is_since(2, 2, 0)
+    }
+
+    /// Whether the names of services stand under a key of their own making.
+    pub(crate) fn names_oddly(self) -> bool {
+        self.is_since(2, 2, 1)
+    }
+
+    /// Whether clusters' names are checked. 2.0 forgot to.
+    pub(crate) fn checks_clusters(self) -> bool {
+        self.is_first_generation() || self.is_since(2, 1, 0)
+    }
+
+    /// Whether the times of beats are checked.
+    pub(crate) fn checks_beat_times(self) -> bool {
+        self.is_since(2, 1, 0)
+    }
+
     /// Whether there is v3, and the console of v1 and v2 is elsewhere.
     pub(crate) fn has_v3(self) -> bool {
         self.is_since(3, 0, 0)
@@ -98,8 +145,10 @@ mod tests {
             ("2.2.0", true),
             ("v2.5.1", true),
             ("3.1.0-SNAPSHOT", true),
-            ("1.4.8", false),
-            ("2.1.2", false),
+            ("1.3.0", true),
+            ("1.4.8", true),
+            ("2.1.2", true),
+            ("1.2.1", false),
             ("3.2.0", false),
             ("latest", false),
         ] {

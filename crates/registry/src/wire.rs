@@ -15,6 +15,7 @@ use syncline_nacos::message;
 
 use crate::intern::Interner;
 use crate::moment::Moment;
+use crate::presented::PresentedVersion;
 use crate::settings::LifeSettings;
 use crate::store::{BeatTimes, Kind, Snapshot};
 
@@ -50,8 +51,8 @@ pub(crate) enum BadInstance {
 /// How an instance came.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Sent {
-    /// By itself: all is checked.
-    Alone(Kind),
+    /// By itself: all is checked that the presented version checks.
+    Alone(Kind, PresentedVersion),
     /// In a batch, of which Nacos (2.1.1 to 3.0) checks nothing.
     InBatch,
 }
@@ -74,8 +75,8 @@ pub(crate) fn read_instance(
     let metadata = instance.metadata.iter();
     let metadata = interner.metadata(metadata.map(|(key, value)| (key.as_str(), value.as_str())));
     let kind = match sent {
-        Sent::Alone(kind) => {
-            check_alone(&key, &metadata)?;
+        Sent::Alone(kind, version) => {
+            check_alone(&key, &metadata, version)?;
             kind
         }
         Sent::InBatch => Kind::Ephemeral,
@@ -119,15 +120,20 @@ pub(crate) fn read_key(
     })
 }
 
-fn check_alone(key: &InstanceKey, metadata: &Metadata) -> Result<(), BadInstance> {
+fn check_alone(
+    key: &InstanceKey,
+    metadata: &Metadata,
+    version: PresentedVersion,
+) -> Result<(), BadInstance> {
     let cluster = key.cluster.as_str();
     let legal = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
-    if !cluster.bytes().all(legal) {
+    if version.checks_clusters() && !cluster.bytes().all(legal) {
         return Err(BadInstance::Cluster(cluster.to_owned()));
     }
     // Measured by Nacos's own times, whatever this registry's are.
     let times = BeatTimes::of(metadata, &LifeSettings::default());
-    if times.unhealthy_after < times.interval || times.removed_after < times.interval {
+    let shorter = times.unhealthy_after < times.interval || times.removed_after < times.interval;
+    if version.checks_beat_times() && shorter {
         return Err(BadInstance::HeartBeat);
     }
     Ok(())

@@ -19,7 +19,7 @@ pub struct EmbeddedConfig {
     #[schemars(with = "String", extend("examples" = ["127.0.0.1:8848", "[::]:8848"]))]
     pub listen: Listen,
 
-    /// The Nacos version whose HTTP answers it gives: 2.2.0 up to 3.1.
+    /// The Nacos version whose HTTP answers it gives: 1.3.0 up to 3.1.
     #[schemars(with = "String", extend("examples" = ["2.2.4", "3.0.3"]))]
     pub presents: PresentedVersion,
 

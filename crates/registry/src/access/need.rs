@@ -71,7 +71,13 @@ pub(crate) fn of_path<'a>(
             let namespace = key.split_once("##").map_or("", |(namespace, _)| namespace);
             Need::In(NamespaceId::from_wire(namespace), action)
         }
-        "/v1/ns/service/names" if parameter("namespaceId").is_none() => Need::Everywhere(action),
+        "/v1/ns/service/names" | "/v1/ns/upgrade/ops/service/names"
+            if parameter("namespaceId").is_none() =>
+        {
+            Need::Everywhere(action)
+        }
+        // The namespace stands in the path, where it is not looked for.
+        _ if below(path, &["/v2/ns/instance/statuses"]) => Need::Everywhere(action),
         _ if is_about_clients(path) => Need::Admin(action),
         _ if below(path, &["/v1/ns", "/v2/ns", "/v3/client/ns", "/v3/admin/ns"]) => {
             Need::In(namespace(), action)

@@ -5,6 +5,7 @@
 //! [`Transport`] that it came by, so nothing has to be looked up by address,
 //! and a transport that is dropped takes its client along at once.
 
+mod check;
 mod gate;
 #[cfg(test)]
 mod in_process;

@@ -14,6 +14,7 @@ use syncline_nacos::message::{
     SubscribeServiceResponse,
 };
 
+use super::check;
 use super::gate;
 use super::transport::Transport;
 use crate::access;
@@ -123,6 +124,9 @@ fn dispatch(registry: &Registry, transport: &Transport, payload: &Payload) -> An
         if let Some(access) = &registry.inner.access {
             gate::pass(registry, access, payload)?;
         }
+        if let Some(refusal) = check::refusal(registry, payload) {
+            return Ok(refusal);
+        }
         let registry = registry.clone();
         action(&Call { registry, client }, payload)
     };
@@ -188,7 +192,7 @@ impl Call {
                 return Err(unsupported(payload));
             }
         }
-        let operation = Some(operation);
+        let operation = self.told(operation);
         success(&InstanceResponse { operation })
     }
 
@@ -219,7 +223,7 @@ impl Call {
         let publication = Publication::set(set, ids);
         self.registry
             .act(|store, now| store.publish(self.client, &service, publication, now))?;
-        let operation = Some(request.operation);
+        let operation = self.told(request.operation);
         success(&BatchInstanceResponse { operation })
     }
 
@@ -248,7 +252,7 @@ impl Call {
                 return Err(unsupported(payload));
             }
         }
-        let operation = Some(operation);
+        let operation = self.told(operation);
         success(&InstanceResponse { operation })
     }
 
@@ -302,6 +306,12 @@ impl Call {
         })
     }
 
+    /// What was done, as an answer names it: from 2.2 on.
+    fn told(&self, operation: InstanceOperation) -> Option<InstanceOperation> {
+        let version = self.registry.settings().version;
+        version.has_v2().then_some(operation)
+    }
+
     fn service(&self, request: &InstanceRequest) -> Result<ServiceKey, Refused> {
         self.key(
             &request.namespace,
@@ -334,7 +344,7 @@ impl Call {
         let interner = &self.registry.inner.interner;
         Ok(read_instance(
             instance,
-            Sent::Alone(kind),
+            Sent::Alone(kind, self.registry.settings().version),
             service,
             interner,
         )?)

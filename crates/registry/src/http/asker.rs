@@ -55,6 +55,12 @@ fn text(headers: &HeaderMap, name: &str) -> Option<String> {
 }
 
 impl Asker {
+    /// Whether it is a Java client of 1.0 or later, to which 1.x talks
+    /// otherwise than to others.
+    pub(super) fn is_java_of_1(&self) -> bool {
+        udp::is_java_since_1(&self.agent)
+    }
+
     /// Subscribes the client if its list call names a port.
     pub(super) fn listen(
         &self,

@@ -10,7 +10,7 @@ use serde::Serialize;
 use syncline_model::{ClusterName, Instance, ServiceKey};
 
 use super::Site;
-use super::failure::{Code, Failure};
+use super::failure::{Code, Failure, result};
 use super::params::Params;
 use super::pattern::Pattern;
 use super::service;
@@ -49,7 +49,7 @@ pub(super) async fn services(
 
 /// A parameter that Nacos declares as a number that may be missing, and then
 /// cannot do without.
-fn int_parameter(params: &Params, name: &'static str) -> Result<i64, Failure> {
+pub(super) fn int_parameter(params: &Params, name: &'static str) -> Result<i64, Failure> {
     match params.get(name) {
         Some(_) => params.integer(name),
         None => Err(Failure::unreadable(format!(
@@ -107,9 +107,9 @@ pub(super) fn snapshots(registry: &Registry, services: &[ServiceKey]) -> Vec<Arc
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Summaries<'a> {
-    count: usize,
-    service_list: Vec<Summary<'a>>,
+pub(super) struct Summaries<'a> {
+    pub(super) count: usize,
+    pub(super) service_list: Vec<Summary<'a>>,
 }
 
 /// A service without its instances.
@@ -170,7 +170,7 @@ struct Hosts<'a> {
 /// An instance in a bulk read: its health is called `valid`, and nothing says
 /// whether it is ephemeral.
 #[derive(Serialize)]
-struct BulkInstance<'a> {
+pub(super) struct BulkInstance<'a> {
     valid: bool,
     metadata: ShownMetadata<'a>,
     port: u16,
@@ -206,7 +206,7 @@ impl<'a> Whole<'a> {
 }
 
 impl<'a> BulkInstance<'a> {
-    fn new(instance: &'a Instance) -> Self {
+    pub(super) fn new(instance: &'a Instance) -> Self {
         Self {
             valid: instance.healthy.or(true),
             metadata: ShownMetadata(&instance.metadata),
@@ -272,7 +272,7 @@ pub(super) async fn service(State(site): State<Site>, params: Params) -> Result<
             "name": service.name.as_str(),
             "groupName": service.group.as_str(),
             "protectThreshold": snapshot.threshold().unwrap_or(0.0),
-            "selector": service::selector(),
+            "selector": service::selector(site.registry.settings().version),
             "metadata": service::metadata(&snapshot)?,
         },
         "clusters": clusters,
@@ -290,14 +290,42 @@ pub(super) async fn instances(
         list: Vec<ShownInstance<'a>>,
         count: usize,
     }
+    let found = page_of_instances(&site.registry, &params)?;
+    Ok(Json(Page {
+        list: found.shown(&site.registry),
+        count: found.count,
+    })
+    .into_response())
+}
+
+/// A page of the instances of a cluster.
+pub(super) struct PageOfInstances {
+    pub(super) snapshot: Arc<Snapshot>,
+    grouped: String,
+    page: Vec<Instance>,
+    /// Of all pages.
+    pub(super) count: usize,
+}
+
+impl PageOfInstances {
+    pub(super) fn shown<'a>(&'a self, registry: &'a Registry) -> Vec<ShownInstance<'a>> {
+        let page: Vec<&Instance> = self.page.iter().collect();
+        raw(registry, &self.snapshot, &self.grouped, &page)
+    }
+}
+
+/// The page that the parameters ask for.
+pub(super) fn page_of_instances(
+    registry: &Registry,
+    params: &Params,
+) -> Result<PageOfInstances, Failure> {
     let service = params.declared_service()?;
     let cluster = ClusterName::from(params.declared("clusterName")?);
     params.declared("pageNo")?;
     params.declared("pageSize")?;
     let page_no = params.integer("pageNo")?;
     let page_size = params.integer("pageSize")?;
-    let grouped = service.grouped();
-    let snapshot = look(&site.registry, &service)?;
+    let snapshot = look(registry, &service)?;
     let instances = of_cluster(&snapshot, &cluster)?;
     // Unlike the pages of other lists, a page 0 of this one is empty.
     let shown = if page_no < 1 {
@@ -305,11 +333,50 @@ pub(super) async fn instances(
     } else {
         page(&instances, page_no, page_size)
     };
-    Ok(Json(Page {
-        list: raw(&site.registry, &snapshot, &grouped, shown),
+    Ok(PageOfInstances {
+        page: shown.iter().copied().cloned().collect(),
         count: instances.len(),
+        grouped: service.grouped(),
+        snapshot,
     })
-    .into_response())
+}
+
+/// A page of all instances of a service, of whichever cluster (v2).
+pub(super) async fn instances_in_result(
+    State(site): State<Site>,
+    params: Params,
+) -> Result<Response, Failure> {
+    /// Without instances where there are none on the page.
+    #[derive(Serialize)]
+    struct Page<'a> {
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        instances: Vec<ShownInstance<'a>>,
+        count: usize,
+    }
+    // Unlike in most of v2, the group stands in the name, and a refusal in no
+    // result.
+    let service = params.declared_service()?;
+    params.declared("pageNo")?;
+    params.declared("pageSize")?;
+    let page_no = params.integer("pageNo")?;
+    let page_size = params.integer("pageSize")?;
+    let Some(snapshot) = site.registry.look(&service) else {
+        return Ok(result(serde_json::json!({ "count": 0 })));
+    };
+    let is_as = |wanted: &str, flag: bool| match params.get(wanted) {
+        Some(_) => params.strict_flag(wanted) == flag,
+        None => true,
+    };
+    let instances = snapshot.set.instances().iter();
+    let instances: Vec<&Instance> = instances
+        .filter(|i| is_as("healthyOnly", i.healthy.or(true)) && is_as("enabledOnly", i.enabled))
+        .collect();
+    let grouped = service.grouped();
+    let shown = page(&instances, page_no, page_size);
+    Ok(result(Page {
+        instances: raw(&site.registry, &snapshot, &grouped, shown),
+        count: instances.len(),
+    }))
 }
 
 /// A service as it stands; here an unknown one is not found.

@@ -79,13 +79,13 @@ pub(super) async fn set_health_of(
     let set =
         registry.act(|store, now| store.set_health(service, &instance, healthy, unchecked, now));
     set.map_err(|error| match error {
-        EditError::CheckerWorking => {
+        EditError::CheckerWorking if !registry.settings().version.is_first_generation() => {
             let (grouped, cluster) = (service.grouped(), &instance.cluster);
             let text =
                 format!("health check is still working, service: {grouped}, cluster: {cluster}");
             Failure::Refused(Code::Server, text)
         }
-        other => Failure::of_edit(other, &service.grouped()),
+        other => Failure::of_edit(other, service.grouped()),
     })?;
     Ok(registry.saved().await?)
 }

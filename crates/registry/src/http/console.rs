@@ -12,13 +12,19 @@ use super::failure::{Failure, result};
 use super::params::Params;
 use crate::registry::Registry;
 
-pub(super) fn routes() -> Router<Site> {
+/// The console's part of v1, which 3.x has elsewhere.
+pub(super) fn v1() -> Router<Site> {
     Router::new()
         .route("/v1/console/namespaces", get(namespaces))
-        .route("/v2/console/namespace/list", get(namespaces_in_result))
         .route("/v1/console/server/state", get(state))
         .route("/v1/console/health/liveness", get(|| async { "OK" }))
         .route("/v1/console/health/readiness", get(|| async { "OK" }))
+}
+
+/// The console's part of v2.
+pub(super) fn v2() -> Router<Site> {
+    Router::new()
+        .route("/v2/console/namespace/list", get(namespaces_in_result))
         .route(
             "/v2/console/health/liveness",
             get(|| async { result("ok") }),
@@ -68,10 +74,18 @@ async fn state(State(site): State<Site>) -> Response {
     Json(state_of(&site)).into_response()
 }
 
-/// What the server is; all values are texts.
+/// What the server is; all values are texts or null.
 pub(super) fn state_of(site: &Site) -> serde_json::Value {
+    let version = site.registry.settings().version;
+    if !version.has_v2() {
+        return serde_json::json!({
+            "version": version.to_string(),
+            "standalone_mode": "standalone",
+            "function_mode": null,
+        });
+    }
     serde_json::json!({
-        "version": site.registry.settings().version.to_string(),
+        "version": version.to_string(),
         "startup_mode": "standalone",
         "function_mode": "naming",
         "server_port": site.port.to_string(),
@@ -86,7 +100,29 @@ pub(super) async fn metrics(State(site): State<Site>, params: Params) -> Result<
     let mut all = all_metrics(&site.registry);
     // v2 leaves this one out.
     all["responsibleInstanceCount"] = all["instanceCount"].clone();
+    if !site.registry.settings().version.has_v2() {
+        all["responsibleServiceCount"] = all["serviceCount"].clone();
+        all["raftNotifyTaskCount"] = 0.into();
+    }
     Ok(Json(all).into_response())
+}
+
+/// What 1.x tells whatever is asked for.
+pub(super) async fn first_metrics(State(site): State<Site>) -> Response {
+    let figures = site.registry.figures();
+    let (services, instances) = (figures.services, figures.published_instances);
+    let body = serde_json::json!({
+        "status": "UP",
+        "serviceCount": services,
+        "instanceCount": instances,
+        "raftNotifyTaskCount": 0,
+        "responsibleServiceCount": services,
+        "responsibleInstanceCount": instances,
+        "cpu": 0.0,
+        "load": 0.0,
+        "mem": 0.0,
+    });
+    Json(body).into_response()
 }
 
 /// Counts under Nacos's names. The load of the machine is not looked at.

@@ -1,16 +1,21 @@
 //! Refusals, in the ways in which Nacos words them.
 
+use std::sync::Arc;
+
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use syncline_model::ServiceKey;
 
+use super::wording::Said;
+use crate::check::Illegal;
 use crate::durable::NotSaved;
 use crate::presented::PresentedVersion;
 use crate::store::{EditError, OverQuota, WrongKind};
 use crate::wire::BadInstance;
 
 /// Plain text, as v1 sends it.
-const TEXT: &str = "text/plain;charset=UTF-8";
+pub(super) const TEXT: &str = "text/plain;charset=UTF-8";
 
 /// What the results of v2 and v3 call a failure.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -84,17 +89,21 @@ pub(super) enum Failure {
     WrongKind(WrongKind, PresentedVersion),
     /// 503, the number under which Nacos keeps limits too.
     OverQuota(OverQuota),
+    /// Something cannot be set for a service, by its grouped name.
+    Edit(EditError, String),
+    /// A service that is to be deleted is not there.
+    NothingToDelete(String),
+    /// A service that is asked for is not there.
+    UnknownService(ServiceKey),
+    /// An instance that a Java client updates is not there (1.x).
+    UpdatedNothing(String),
     /// 404.
     NotFound(Code, String),
     /// 400.
     Refused(Code, String),
     /// A parameter that 2.3 and later refuse before anything else, and never
     /// in a result.
-    Illegal {
-        /// As Nacos calls it in the refusal.
-        name: &'static str,
-        reason: String,
-    },
+    Illegal(Illegal),
     /// The name filter before `/v1/ns` refuses with a JSON object.
     Name {
         reason: &'static str,
@@ -118,9 +127,9 @@ impl Failure {
         Self::Refused(Code::Validation, reason.into())
     }
 
-    fn status(&self) -> StatusCode {
+    pub(super) fn status(&self) -> StatusCode {
         match self {
-            Self::NotFound(..) => StatusCode::NOT_FOUND,
+            Self::NotFound(..) | Self::Edit(EditError::InstanceMissing, _) => StatusCode::NOT_FOUND,
             Self::OverQuota(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Body(status, _) => *status,
             // 2.0 to 2.2 do not unwrap this one.
@@ -132,7 +141,7 @@ impl Failure {
         }
     }
 
-    fn text(&self) -> String {
+    pub(super) fn text(&self) -> String {
         match self {
             Self::Missing(name) => format!("Param '{name}' is required."),
             Self::MissingDeclared(name) => format!("Parameter '{name}' is missing"),
@@ -142,15 +151,25 @@ impl Failure {
             Self::OverQuota(over) => over.to_string(),
             Self::WrongKind(wrong, version) if version.checks_parameters() => unwrapped(wrong),
             Self::WrongKind(wrong, _) => format!("caused: {};", unwrapped(wrong)),
+            Self::Edit(error, grouped) => text_of_edit(error, grouped),
+            Self::NothingToDelete(grouped) => text_of_edit(&EditError::ServiceMissing, grouped),
+            Self::UnknownService(service) => format!(
+                "service not found, namespace: {}, serviceName: {}",
+                service.namespace,
+                service.grouped()
+            ),
             Self::Unreadable(text) => format!("caused: {text};"),
             Self::NotSaved(why) => format!("caused: {why};"),
-            Self::Illegal { name, reason } => format!("Param '{name}' is illegal, {reason}\r\n"),
+            Self::Illegal(illegal) => format!("{illegal}\r\n"),
             Self::Name { reason, .. } => {
                 format!(
                     "Service name filter error,caused: Param 'serviceName' is illegal, {reason};"
                 )
             }
-            Self::NotFound(_, text) | Self::Refused(_, text) | Self::Body(_, text) => text.clone(),
+            Self::NotFound(_, text)
+            | Self::Refused(_, text)
+            | Self::Body(_, text)
+            | Self::UpdatedNothing(text) => text.clone(),
         }
     }
 }
@@ -161,16 +180,24 @@ fn unwrapped(wrong: &WrongKind) -> String {
 
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
-        match &self {
+        let mut response = match &self {
             Self::Name { path, .. } => spring_error(self.status(), &self.text(), path),
-            Self::Illegal { .. } => {
+            Self::Illegal(_) => {
                 let mut response = (self.status(), self.text()).into_response();
                 // These come without one.
                 response.headers_mut().remove(header::CONTENT_TYPE);
                 response
             }
             _ => (self.status(), [(header::CONTENT_TYPE, TEXT)], self.text()).into_response(),
-        }
+        };
+        response.extensions_mut().insert(Said(Arc::new(self)));
+        response
+    }
+}
+
+impl From<Illegal> for Failure {
+    fn from(illegal: Illegal) -> Self {
+        Self::Illegal(illegal)
     }
 }
 
@@ -194,33 +221,27 @@ impl From<serde_json::Error> for Failure {
 
 impl Failure {
     /// What is said of an operation on a service, by its grouped name.
-    pub(super) fn of_edit(error: EditError, grouped: &str) -> Self {
-        let (code, text) = match error {
-            EditError::ServiceMissing => (
-                Code::ServiceMissing,
-                format!("service {grouped} not found!"),
-            ),
-            EditError::ServiceExists => (
-                Code::ServiceExists,
-                format!("specified service {grouped} already exists!"),
-            ),
-            EditError::ServiceNotEmpty => (
-                Code::ServiceNotDeleted,
-                format!(
-                    "Service {grouped} is not empty, can't be delete. \
-                     Please unregister instance first"
-                ),
-            ),
-            EditError::OverQuota(over) => return Self::OverQuota(over),
-            EditError::InstanceMissing => {
-                return Self::NotFound(Code::NotFound, "no matched ip found!".into());
-            }
-            EditError::CheckerWorking => (
-                Code::Server,
-                format!("health check is still working, service: {grouped}"),
-            ),
-        };
-        Self::Refused(code, text)
+    pub(super) fn of_edit(error: EditError, grouped: String) -> Self {
+        match error {
+            EditError::OverQuota(over) => Self::OverQuota(over),
+            other => Self::Edit(other, grouped),
+        }
+    }
+}
+
+/// What 2.x says of an operation on a service.
+fn text_of_edit(error: &EditError, grouped: &str) -> String {
+    match error {
+        EditError::ServiceMissing => format!("service {grouped} not found!"),
+        EditError::ServiceExists => format!("specified service {grouped} already exists!"),
+        EditError::ServiceNotEmpty => format!(
+            "Service {grouped} is not empty, can't be delete. Please unregister instance first"
+        ),
+        EditError::OverQuota(over) => over.to_string(),
+        EditError::InstanceMissing => "no matched ip found!".to_owned(),
+        EditError::CheckerWorking => {
+            format!("health check is still working, service: {grouped}")
+        }
     }
 }
 
@@ -249,14 +270,21 @@ impl InResult {
             Failure::Instance(BadInstance::NoIp) => Code::ParameterMissing,
             Failure::Instance(_) => Code::Instance,
             Failure::NotFound(code, _) | Failure::Refused(code, _) => *code,
+            Failure::Edit(error, _) => match error {
+                EditError::ServiceMissing => Code::ServiceMissing,
+                EditError::ServiceExists => Code::ServiceExists,
+                EditError::ServiceNotEmpty => Code::ServiceNotDeleted,
+                EditError::InstanceMissing => Code::NotFound,
+                EditError::CheckerWorking | EditError::OverQuota(_) => Code::Server,
+            },
+            Failure::NothingToDelete(_) | Failure::UnknownService(_) => Code::ServiceMissing,
+            Failure::UpdatedNothing(_) => Code::InstanceNotFound,
             Failure::WrongKind(..)
             | Failure::OverQuota(_)
             | Failure::Unreadable(_)
             | Failure::NotSaved(_)
             | Failure::Body(..) => Code::Server,
-            Failure::NotANumber(_) | Failure::Illegal { .. } | Failure::Name { .. } => {
-                Code::Validation
-            }
+            Failure::NotANumber(_) | Failure::Illegal(_) | Failure::Name { .. } => Code::Validation,
         }
     }
 
@@ -279,7 +307,7 @@ impl InResult {
 impl IntoResponse for InResult {
     fn into_response(self) -> Response {
         let status = match &self.0 {
-            Failure::Illegal { .. } => return self.0.into_response(),
+            Failure::Illegal(_) => return self.0.into_response(),
             Failure::WrongKind(..) => StatusCode::BAD_REQUEST,
             other => other.status(),
         };

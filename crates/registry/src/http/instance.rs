@@ -13,6 +13,7 @@ use syncline_nacos::message;
 use super::Site;
 use super::asker::{Asker, Heard};
 use super::failure::{Code, Failure, ok};
+use super::first;
 use super::params::Params;
 use crate::registry::Registry;
 use crate::store::{
@@ -45,6 +46,9 @@ pub(super) async fn put_in(
 ) -> Result<(), Failure> {
     let kind = kind(params);
     let (instance, id) = described(registry, params, service, kind)?;
+    if registry.settings().version.is_first_generation() {
+        first::check_name(service)?;
+    }
     let address = address_of(&instance.key, kind);
     publish(
         registry,
@@ -165,8 +169,11 @@ pub(super) async fn change(
     };
     let patched = registry.act(|store, now| store.patch_instance(service, &instance, patch, now));
     patched.map_err(|error| match error {
+        EditError::ServiceMissing if registry.settings().version.is_first_generation() => {
+            Failure::Edit(EditError::InstanceMissing, service.grouped())
+        }
         EditError::ServiceMissing => no_instances(&instance.cluster, service),
-        other => Failure::of_edit(other, &service.grouped()),
+        other => Failure::of_edit(other, service.grouped()),
     })?;
     Ok(registry.saved().await?)
 }
@@ -251,7 +258,14 @@ pub(super) fn find(
     let port = params.integer("port")?;
     let key = read_key(ip, port, cluster, &registry.inner.interner)?;
     let snapshot = registry.look(service);
-    let snapshot = snapshot.filter(|snapshot| !snapshot.set.is_empty());
+    let snapshot = if registry.settings().version.is_first_generation() {
+        let snapshot = snapshot.ok_or_else(|| first::no_service(service))?;
+        let instances = snapshot.set.instances();
+        let in_cluster = instances.iter().any(|i| i.key.cluster == key.cluster);
+        in_cluster.then_some(snapshot)
+    } else {
+        snapshot.filter(|snapshot| !snapshot.set.is_empty())
+    };
     let snapshot = snapshot.ok_or_else(|| no_instances(&key.cluster, service))?;
     let instance = snapshot.set.get(&key).first().cloned();
     let instance =
@@ -263,13 +277,21 @@ pub(super) async fn statuses(
     State(site): State<Site>,
     params: Params,
 ) -> Result<Response, Failure> {
-    let key = params.declared("key")?;
+    statuses_of(&site, params.declared("key")?)
+}
+
+/// The health of every instance of a service: `namespace##GROUP@@name`.
+pub(super) fn statuses_of(site: &Site, key: &str) -> Result<Response, Failure> {
     let (namespace, grouped) = key.split_once("##").unwrap_or(("", key));
     let service = read_service(namespace, "", grouped);
-    let set = site.registry.snapshot(&service);
-    let ips: Vec<String> = set
-        .instances()
+    let snapshot = site.registry.look(&service);
+    if snapshot.is_none() && site.registry.settings().version.is_first_generation() {
+        let text = format!("service: {} not found.", service.grouped());
+        return Err(Failure::NotFound(Code::NotFound, text));
+    }
+    let ips: Vec<String> = snapshot
         .iter()
+        .flat_map(|snapshot| snapshot.set.instances())
         .map(|i| format!("{}:{}_{}", i.key.host, i.key.port, i.healthy.or(true)))
         .collect();
     Ok(Json(serde_json::json!({ "ips": ips })).into_response())
@@ -298,9 +320,11 @@ pub(super) async fn beat(State(site): State<Site>, params: Params) -> Result<Res
     struct Answer {
         client_beat_interval: u64,
         code: u32,
-        light_beat_enabled: bool,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        light_beat_enabled: Option<bool>,
     }
     let service = params.service()?;
+    let version = site.registry.settings().version;
     let interval = take_beat(&site.registry, &params, &service)?;
     let default = BeatTimes::of(&Metadata::empty(), &site.registry.settings().life).interval;
     Ok(Json(Answer {
@@ -310,7 +334,8 @@ pub(super) async fn beat(State(site): State<Site>, params: Params) -> Result<Res
         } else {
             NOT_REGISTERED
         },
-        light_beat_enabled: true,
+        // 1.x forgets it where the client is to register.
+        light_beat_enabled: (interval.is_some() || !version.is_first_generation()).then_some(true),
     })
     .into_response())
 }
@@ -347,7 +372,7 @@ fn take_beat(
         Some(name) if name.contains("@@") => read_service(service.namespace.as_str(), "", name),
         _ => service.clone(),
     };
-    let sent = Sent::Alone(Kind::Ephemeral);
+    let sent = Sent::Alone(Kind::Ephemeral, registry.settings().version);
     let interner = &registry.inner.interner;
     let (instance, id) = read_instance(&described, sent, &service, interner)?;
     let times = BeatTimes::of(&instance.metadata, &registry.settings().life);
@@ -373,7 +398,7 @@ fn beat_of(registry: &Registry, service: &ServiceKey, ip: &str, port: i64) -> Op
 }
 
 /// The instance that the parameters describe, with Nacos's defaults.
-fn described(
+pub(super) fn described(
     registry: &Registry,
     params: &Params,
     service: &ServiceKey,
@@ -395,7 +420,7 @@ fn described(
     }
     Ok(read_instance(
         &described,
-        Sent::Alone(kind),
+        Sent::Alone(kind, registry.settings().version),
         service,
         interner,
     )?)
@@ -414,7 +439,7 @@ fn cluster(params: &Params) -> &str {
     cluster.unwrap_or(ClusterName::DEFAULT)
 }
 
-fn kind(params: &Params) -> Kind {
+pub(super) fn kind(params: &Params) -> Kind {
     Kind::of(params.flag_or("ephemeral", true))
 }
 

@@ -31,6 +31,11 @@ fn plain(data: Value) -> Response {
     Json(json!({ "code": 200, "message": null, "data": data })).into_response()
 }
 
+/// Under another key and without more around it.
+pub(super) fn list_as(key: &str, site: &Site, headers: &HeaderMap) -> Response {
+    Json(json!({ key: [member(site, headers)] })).into_response()
+}
+
 fn member(site: &Site, headers: &HeaderMap) -> Value {
     let (host, port) = address(site, headers);
     let version = site.registry.settings().version;
@@ -43,13 +48,18 @@ fn member(site: &Site, headers: &HeaderMap) -> Value {
             "version": version.to_string(),
             "readyToUpgrade": true,
         },
-        "abilities": {
-            "remoteAbility": { "supportRemoteConnection": true, "grpcReportEnabled": true },
-            "configAbility": { "supportRemoteMetrics": false },
-            "namingAbility": { "supportJraft": true },
-        },
         "failAccessCnt": 0,
     });
+    if !version.is_first_generation() {
+        member["abilities"] = json!({
+            "remoteAbility": { "supportRemoteConnection": true },
+            "configAbility": { "supportRemoteMetrics": false },
+            "namingAbility": { "supportJraft": true },
+        });
+    }
+    if version.has_v2() {
+        member["abilities"]["remoteAbility"]["grpcReportEnabled"] = true.into();
+    }
     if version.has_v3() {
         member["grpcReportEnabled"] = true.into();
     }

@@ -1,4 +1,5 @@
-//! The HTTP side: v1 and v2 of Nacos, and v3 where a 3.x is presented.
+//! The HTTP side: v1 of Nacos, v2 where 2.2 or later is presented, and v3 where
+//! a 3.x is.
 //!
 //! The answers are those of the
 //! [presented version](crate::PresentedVersion). What a call does is decided
@@ -17,11 +18,14 @@
 //! * a `GET` that depends on a change shows it at once, not after 500 ms;
 //! * a client that wants pushes over UDP and gets none is told to poll every
 //!   3 s (`cacheMillis`), as by 1.x;
-//! * label selectors, snowflake instance ids, health checks, changing
-//!   switches, and making namespaces, which exist while they have services,
-//!   are missing. What is missing is answered as an unknown route: 501 under
-//!   `/v1/ns`, else 404. So is a login where there are no users, which makes
-//!   clients go on without.
+//! * a switch is set by the configuration: setting one to another value is
+//!   refused;
+//! * there is no raft and no distro to tell of: such pages are answered with an
+//!   error that says so;
+//! * label selectors, snowflake instance ids, health checks, and making
+//!   namespaces, which exist while they have services, are missing. What is
+//!   missing is answered as an unknown route: 501 under `/v1/ns`, else 404. So
+//!   is a login where there are no users, which makes clients go on without.
 //!
 //! `recorded/differences` names every answer of recorded servers that differs,
 //! and tests compare all others. `docs/reference/nacos-compatibility.md` is
@@ -30,11 +34,11 @@
 mod asker;
 mod batch;
 mod catalog;
-mod check;
 mod clients;
 mod cluster;
 mod console;
 mod failure;
+mod first;
 mod gate;
 mod instance;
 mod member;
@@ -43,8 +47,10 @@ mod params;
 mod pattern;
 mod service;
 mod subscribers;
+mod upgrade;
 mod v2;
 mod v3;
+mod wording;
 
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -55,7 +61,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, OriginalUri, State};
 use axum::http::{Method, Request, StatusCode};
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn_with_state, map_response};
 use axum::response::Response;
 use axum::routing::{get, post, put};
 use hyper::body::Incoming;
@@ -68,6 +74,7 @@ use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
 use crate::configs;
+use crate::presented::PresentedVersion;
 use crate::registry::Registry;
 use crate::tls::Wire;
 
@@ -181,16 +188,10 @@ pub(crate) fn routes(registry: Registry, port: u16) -> Router {
     let body_limit = DefaultBodyLimit::max(settings.limits.http_body_bytes);
     let context_path = settings.context_path.trim_end_matches('/').to_owned();
     let below = Router::new()
-        .nest("/v1/ns", v1())
+        .nest("/v1/ns", naming(settings.version))
         .nest("/v1/core/cluster", v1_core())
-        .nest("/v2/ns", v2::routes())
-        .nest("/v2/core/cluster/node", v2::about_members())
-        .merge(configs::routes(registry.clone()).with_state(()));
-    let below = if settings.version.has_v3() {
-        below.nest("/v3", v3::routes())
-    } else {
-        below.merge(console::routes())
-    };
+        .merge(configs::routes(registry.clone()).with_state(()))
+        .merge(of_version(settings.version));
     let below = if registry.has_users() {
         below.merge(gate::logins(settings.version))
     } else {
@@ -215,6 +216,50 @@ pub(crate) fn routes(registry: Registry, port: u16) -> Router {
         .method_not_allowed_fallback(wrong_method)
         .layer(body_limit)
         .with_state(site)
+}
+
+/// What is not there in every version.
+fn of_version(version: PresentedVersion) -> Router<Site> {
+    let mut routes = Router::new();
+    if version.has_v2() {
+        routes = routes
+            .nest("/v2/ns", v2::routes())
+            .nest("/v2/core/cluster/node", v2::about_members());
+    }
+    if version.has_v3() {
+        return routes.nest("/v3", v3::routes());
+    }
+    if version.has_v2() {
+        routes = routes.merge(console::v2());
+    }
+    routes.merge(console::v1())
+}
+
+/// v1 for naming, in the shapes and words of a version.
+fn naming(version: PresentedVersion) -> Router<Site> {
+    let no_cluster = || get(operator::no_cluster);
+    let switches = || get(operator::switches).put(operator::set_switch);
+    let mut routes = match version.is_first_generation() {
+        true => first::routes(version),
+        false => v1().route("/operator/distro/client", no_cluster()),
+    };
+    routes = routes
+        .route("/operator/switches", switches())
+        .route("/ops/switches", switches());
+    if version.has_v2() {
+        return routes;
+    }
+    if version.has_upgrade_ops() {
+        routes = routes.nest("/upgrade/ops", upgrade::routes());
+    }
+    routes
+        .route("/operator/servers", get(operator::servers))
+        .route("/operator/cluster/state", no_cluster())
+        .route("/raft/leader", no_cluster())
+        .route("/raft/state", no_cluster())
+        .layer(map_response(move |response: Response| {
+            std::future::ready(wording::in_words_of(version, response))
+        }))
 }
 
 fn v1() -> Router<Site> {
@@ -253,8 +298,6 @@ fn v1() -> Router<Site> {
         .route("/service/subscribers", get(subscribers::list))
         .route("/service/selector/types", get(operator::selectors))
         .route("/health/checkers", get(operator::checkers))
-        .route("/operator/switches", get(operator::switches))
-        .route("/ops/switches", get(operator::switches))
         .route("/operator/metrics", get(console::metrics))
         .route("/ops/metrics", get(console::metrics))
 }

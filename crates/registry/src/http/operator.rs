@@ -1,13 +1,17 @@
 //! What an operator may read of how the server is set, as Nacos has it where
-//! nobody changed anything. Nothing of it can be changed here.
+//! nobody changed anything. Nothing of it can be changed here: what could be is
+//! set in a configuration, where the next start finds it again.
 
 use axum::Json;
-use axum::extract::State;
+use axum::extract::{OriginalUri, State};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
 use super::Site;
-use super::failure::result;
+use super::failure::{Failure, InResult, ok, result, spring_error};
+use super::member;
+use super::params::Params;
 
 pub(super) async fn switches(State(site): State<Site>) -> Response {
     Json(all_switches(&site)).into_response()
@@ -15,6 +19,40 @@ pub(super) async fn switches(State(site): State<Site>) -> Response {
 
 pub(super) async fn switches_in_result(State(site): State<Site>) -> Response {
     result(all_switches(&site))
+}
+
+/// Takes a switch that is set to what it is, and refuses any other: an "ok" to
+/// what then does not happen would be a lie.
+pub(super) async fn set_switch(
+    State(site): State<Site>,
+    params: Params,
+) -> Result<Response, Failure> {
+    keep_switch(&site, &params)?;
+    Ok(ok())
+}
+
+pub(super) async fn set_switch_in_result(
+    State(site): State<Site>,
+    params: Params,
+) -> Result<Response, InResult> {
+    keep_switch(&site, &params)?;
+    Ok(result("ok"))
+}
+
+fn keep_switch(site: &Site, params: &Params) -> Result<(), Failure> {
+    let entry = params.declared("entry")?;
+    let value = params.declared("value")?;
+    let all = all_switches(site);
+    let is = all.get(entry).map(|is| match is {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    });
+    if is.as_deref() == Some(value) {
+        return Ok(());
+    }
+    Err(Failure::invalid(format!(
+        "the switch {entry} cannot be set to {value}: the embedded registry is set by its configuration"
+    )))
 }
 
 fn all_switches(site: &Site) -> Value {
@@ -51,6 +89,9 @@ fn all_switches(site: &Site) -> Value {
         "name": "00-00---000-NACOS_SWITCH_DOMAIN-000---00-00",
         "checksum": null,
     });
+    if settings.version.has_upgrade_ops() {
+        switches["doubleWriteEnabled"] = false.into();
+    }
     for (client, version) in [
         ("Go", "0.1.0"),
         ("Java", "0.1.0"),
@@ -58,6 +99,9 @@ fn all_switches(site: &Site) -> Value {
         ("C", "1.0.12"),
         ("CSharp", "0.9.0"),
     ] {
+        if client == "CSharp" && !settings.version.is_since_1_4() {
+            continue;
+        }
         let key = match (client, settings.version.has_v3()) {
             ("CSharp", true) => "pushVersionOfCsharp".to_owned(),
             (client, true) => format!("pushVersionOf{client}"),
@@ -66,6 +110,23 @@ fn all_switches(site: &Site) -> Value {
         switches[key] = version.into();
     }
     switches
+}
+
+/// The servers, as before 2.2: this one.
+pub(super) async fn servers(State(site): State<Site>, headers: HeaderMap) -> Response {
+    member::list_as("servers", &site, &headers)
+}
+
+/// The servers that share the data, as in 1.x: this one.
+pub(super) async fn distro_status(State(site): State<Site>, headers: HeaderMap) -> Response {
+    member::list_as("status", &site, &headers)
+}
+
+/// Pages about how the servers of a cluster agree. An invented leader would
+/// mislead whoever looks for one.
+pub(super) async fn no_cluster(OriginalUri(uri): OriginalUri) -> Response {
+    let message = "the embedded registry is alone: there is no raft and no distro";
+    spring_error(StatusCode::NOT_IMPLEMENTED, message, uri.path())
 }
 
 /// The kinds of selectors that a service can have.

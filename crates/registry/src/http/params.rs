@@ -9,8 +9,8 @@ use syncline_model::{GroupName, Metadata, NamespaceId, ServiceKey};
 use syncline_nacos::message::split_grouped;
 
 use super::Site;
-use super::check::check;
 use super::failure::Failure;
+use crate::check::check;
 use crate::intern::Interner;
 use crate::wire::read_service;
 
@@ -198,9 +198,11 @@ impl Params {
     }
 }
 
+/// A number that fits into Java's `int`.
 fn integer(text: &str) -> Result<i64, Failure> {
-    let number = text.parse();
-    number.map_err(|_| Failure::NotANumber(text.to_owned()))
+    let number = text.parse::<i32>();
+    let number = number.map_err(|_| Failure::NotANumber(text.to_owned()))?;
+    Ok(number.into())
 }
 
 /// A flat JSON object whose values are read as texts.

@@ -11,15 +11,20 @@ use syncline_model::{ClusterName, GroupName, NamespaceId, ServiceKey};
 
 use super::Site;
 use super::failure::{Code, Failure, ok};
+use super::first;
 use super::params::Params;
 use super::pattern::Pattern;
 use crate::page::page;
+use crate::presented::PresentedVersion;
 use crate::registry::Registry;
-use crate::store::{Kind, Names, Snapshot};
+use crate::store::{EditError, Kind, Names, Snapshot};
 use crate::wire::ShownMetadata;
 
-/// 2.2.1 to 3.1 give names under this key, where others say `services`.
-const NAMES_KEY: &str = "META-INF/services";
+/// 2.2.1 to 3.1 give names under this key.
+const ODD_NAMES_KEY: &str = "META-INF/services";
+
+/// Others give them under this one.
+pub(super) const NAMES_KEY: &str = "services";
 
 pub(super) async fn create(State(site): State<Site>, params: Params) -> Result<Response, Failure> {
     let service = params.declared_service()?;
@@ -38,9 +43,12 @@ pub(super) async fn create_as(
     no_selector(params)?;
     let metadata = params.metadata(&registry.inner.interner)?;
     let metadata = metadata.unwrap_or_else(syncline_model::Metadata::empty);
+    if registry.settings().version.is_first_generation() {
+        first::check_name(service)?;
+    }
     let created =
         registry.act(|store, now| store.create_service(service, kind, threshold, metadata, now));
-    created.map_err(|error| Failure::of_edit(error, &service.grouped()))?;
+    created.map_err(|error| Failure::of_edit(error, service.grouped()))?;
     Ok(registry.saved().await?)
 }
 
@@ -51,7 +59,10 @@ pub(super) async fn delete(State(site): State<Site>, params: Params) -> Result<R
 
 pub(super) async fn delete_empty(registry: &Registry, service: &ServiceKey) -> Result<(), Failure> {
     let deleted = registry.act(|store, _| store.delete_service(service));
-    deleted.map_err(|error| Failure::of_edit(error, &service.grouped()))?;
+    deleted.map_err(|error| match error {
+        EditError::ServiceMissing => Failure::NothingToDelete(service.grouped()),
+        other => Failure::of_edit(other, service.grouped()),
+    })?;
     Ok(registry.saved().await?)
 }
 
@@ -73,14 +84,14 @@ pub(super) async fn set(
     let metadata = params.metadata(&registry.inner.interner)?;
     let metadata = metadata.unwrap_or_else(syncline_model::Metadata::empty);
     let set = registry.act(|store, now| store.update_service(service, threshold, metadata, now));
-    set.map_err(|error| Failure::of_edit(error, &service.grouped()))?;
+    set.map_err(|error| Failure::of_edit(error, service.grouped()))?;
     Ok(registry.saved().await?)
 }
 
 pub(super) async fn detail(State(site): State<Site>, params: Params) -> Result<Response, Failure> {
     let service = params.declared_service()?;
     let snapshot = site.registry.look(&service);
-    let snapshot = snapshot.ok_or_else(|| not_found(&service))?;
+    let snapshot = snapshot.ok_or_else(|| Failure::UnknownService(service.clone()))?;
     let clusters = clusters(&snapshot);
     let clusters: Vec<_> = clusters
         .iter()
@@ -94,19 +105,10 @@ pub(super) async fn detail(State(site): State<Site>, params: Params) -> Result<R
         "name": service.name.as_str(),
         "protectThreshold": snapshot.threshold().unwrap_or(0.0),
         "metadata": metadata(&snapshot)?,
-        "selector": selector(),
+        "selector": selector(site.registry.settings().version),
         "clusters": clusters,
     });
     Ok(Json(body).into_response())
-}
-
-pub(super) fn not_found(service: &ServiceKey) -> Failure {
-    let grouped = service.grouped();
-    let text = format!(
-        "service not found, namespace: {}, serviceName: {grouped}",
-        service.namespace
-    );
-    Failure::Refused(Code::ServiceMissing, text)
 }
 
 pub(super) async fn list(State(site): State<Site>, params: Params) -> Result<Response, Failure> {
@@ -156,7 +158,11 @@ pub(super) async fn names(State(site): State<Site>, params: Params) -> Result<Re
         count += grouped.len();
         found.insert(namespace.as_str().to_owned(), grouped);
     }
-    let body = serde_json::json!({ NAMES_KEY: found, "count": count });
+    let key = match registry.settings().version.names_oddly() {
+        true => ODD_NAMES_KEY,
+        false => NAMES_KEY,
+    };
+    let body = serde_json::json!({ key: found, "count": count });
     Ok(Json(body).into_response())
 }
 
@@ -188,8 +194,11 @@ pub(super) fn metadata(snapshot: &Snapshot) -> Result<serde_json::Value, Failure
 }
 
 /// The only selector there is.
-pub(super) fn selector() -> serde_json::Value {
-    serde_json::json!({ "type": "none", "contextType": "NONE" })
+pub(super) fn selector(version: PresentedVersion) -> serde_json::Value {
+    match version.is_first_generation() {
+        true => serde_json::json!({ "type": "none" }),
+        false => serde_json::json!({ "type": "none", "contextType": "NONE" }),
+    }
 }
 
 fn threshold(params: &Params) -> Result<f64, Failure> {

@@ -2,7 +2,7 @@
 //! are given without their group, which stands beside them.
 
 use axum::Router;
-use axum::extract::State;
+use axum::extract::{Path, State};
 use axum::response::Response;
 use axum::routing::{get, post, put};
 use serde::Serialize;
@@ -14,7 +14,7 @@ use super::failure::{Failure, InResult, result};
 use super::instance::{self, Found};
 use super::params::Params;
 use super::service;
-use super::{batch, cluster, console, member, operator};
+use super::{batch, catalog, cluster, console, member, operator};
 use crate::page::page;
 use crate::store::{Clusters, Kind, Names};
 
@@ -22,6 +22,7 @@ use crate::store::{Clusters, Kind, Names};
 const LONGEST_PAGE: i64 = 500;
 
 pub(super) fn routes() -> Router<Site> {
+    let switches = || get(operator::switches_in_result).put(operator::set_switch_in_result);
     Router::new()
         .route(
             "/instance",
@@ -37,6 +38,8 @@ pub(super) fn routes() -> Router<Site> {
             put(batch::put_in_result).delete(batch::take_in_result),
         )
         .route("/instance/list", get(list))
+        .route("/instance/statuses/{key}", get(statuses))
+        .route("/catalog/instances", get(catalog::instances_in_result))
         .route("/instance/beat", put(beat))
         .route(
             "/service",
@@ -49,8 +52,8 @@ pub(super) fn routes() -> Router<Site> {
         .merge(clients::routes(Words::V2))
         .route("/health", put(set_health))
         .route("/health/instance", put(set_health))
-        .route("/operator/switches", get(operator::switches_in_result))
-        .route("/ops/switches", get(operator::switches_in_result))
+        .route("/operator/switches", switches())
+        .route("/ops/switches", switches())
         .route("/operator/metrics", get(console::metrics_in_result))
         .route("/ops/metrics", get(console::metrics_in_result))
 }
@@ -109,6 +112,11 @@ async fn detail(State(site): State<Site>, params: Params) -> Result<Response, In
     }))
 }
 
+/// It answers without a result.
+async fn statuses(State(site): State<Site>, Path(key): Path<String>) -> Result<Response, Failure> {
+    instance::statuses_of(&site, &key)
+}
+
 async fn list(State(site): State<Site>, params: Params) -> Result<Response, InResult> {
     let service = params.service_and_group()?;
     let clusters = Clusters::new(params.or("clusterName", ""));
@@ -158,7 +166,7 @@ pub(super) async fn update_service(
 async fn service_detail(State(site): State<Site>, params: Params) -> Result<Response, InResult> {
     let service = params.service_and_group()?;
     let snapshot = site.registry.look(&service);
-    let snapshot = snapshot.ok_or_else(|| service::not_found(&service))?;
+    let snapshot = snapshot.ok_or_else(|| Failure::UnknownService(service.clone()))?;
     let clusters: serde_json::Map<String, serde_json::Value> = service::clusters(&snapshot)
         .iter()
         .map(|(name, checker)| {
@@ -178,7 +186,7 @@ async fn service_detail(State(site): State<Site>, params: Params) -> Result<Resp
         "clusterMap": clusters,
         "metadata": service::metadata(&snapshot)?,
         "protectThreshold": snapshot.threshold().unwrap_or(0.0),
-        "selector": service::selector(),
+        "selector": service::selector(site.registry.settings().version),
         "ephemeral": snapshot.ephemeral,
     })))
 }

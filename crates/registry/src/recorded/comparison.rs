@@ -105,6 +105,11 @@ fn forget_impossible(value: &mut Value) {
 fn normalise(value: &mut Value) {
     match value {
         Value::Object(object) => {
+            // A member names itself by any of its host's addresses.
+            if object.contains_key("failAccessCnt") {
+                object.remove("ip");
+                object.remove("address");
+            }
             for volatile in [
                 "timestamp",
                 "lastRefTime",
@@ -112,6 +117,9 @@ fn normalise(value: &mut Value) {
                 "allIPs",
                 "allIps",
                 "lastUpdatedTime",
+                // Of 1.x.
+                "lastBeat",
+                "checksum",
                 "extendInfo",
                 "connectionId",
                 "cpu",

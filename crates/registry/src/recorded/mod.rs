@@ -1,5 +1,6 @@
 //! The registry against what real servers answered, call by call, over HTTP
-//! and gRPC: Nacos 2.2.4 and 2.5.1, and 3.0.3 with all that it has switched on.
+//! and gRPC: recordings of Nacos 1.3.0 to 2.5.1, and of 3.0.3 with all that it
+//! has switched on; and, in [`live`], servers that run.
 //!
 //! The calls of the recording are made in order, at the recorded times of a
 //! clock that stands still in between, so that beats run out as they did.
@@ -9,6 +10,7 @@
 mod calls;
 mod comparison;
 mod differences;
+mod live;
 mod page;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -36,6 +38,26 @@ use differences::{Differences, means};
 const PORT: u16 = 15_000;
 
 #[tokio::test(start_paused = true)]
+async fn answers_are_those_of_nacos_1_3_0() {
+    compare_with(&differences::OF_1_3_0).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn answers_are_those_of_nacos_1_4_8() {
+    compare_with(&differences::OF_1_4_8).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn answers_are_those_of_nacos_2_0_3() {
+    compare_with(&differences::OF_2_0_3).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn answers_are_those_of_nacos_2_1_1() {
+    compare_with(&differences::OF_2_1_1).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn answers_are_those_of_nacos_2_2_4() {
     compare_with(&differences::OF_2_2_4).await;
 }
@@ -52,7 +74,13 @@ async fn answers_are_those_of_nacos_3_0_3() {
 
 async fn compare_with(differences: &'static Differences) {
     let recording = Recording::load(differences.recording).expect("it is part of the testkit");
-    let mut replay = Replay::new(differences);
+    replay(&recording, PORT, differences).await;
+}
+
+/// Makes the calls of a recording, whose server listened on a port, and holds
+/// what differs against what is listed. Time has to stand still meanwhile.
+async fn replay(recording: &Recording, port: u16, differences: &'static Differences) {
+    let mut replay = Replay::new(port, differences);
     let started = Instant::now();
     for exchange in &recording.exchanges {
         let (Exchange::Http(Http { t, .. }) | Exchange::Grpc(Grpc { t, .. })) = exchange else {
@@ -81,7 +109,7 @@ struct Replay {
 }
 
 impl Replay {
-    fn new(differences: &'static Differences) -> Self {
+    fn new(port: u16, differences: &'static Differences) -> Self {
         let version = differences.version.parse().expect("one that is presented");
         let registry = Registry::new(Settings {
             version,
@@ -92,7 +120,7 @@ impl Replay {
         let listed = listed.flat_map(|(_, notes)| notes.iter());
         Self {
             differences,
-            routes: crate::http::routes(registry.clone(), PORT),
+            routes: crate::http::routes(registry.clone(), port),
             registry,
             connections: BTreeMap::new(),
             equal: 0,
@@ -216,18 +244,21 @@ fn encoded(pairs: &BTreeMap<String, String>) -> String {
 }
 
 fn request(grpc: &Grpc) -> Payload {
-    let body = grpc
-        .request
-        .as_ref()
-        .map_or_else(String::new, Value::to_string);
+    payload(
+        &grpc.request_type,
+        grpc.request.as_ref().unwrap_or(&Value::Null),
+    )
+}
+
+fn payload(kind: &str, body: &Value) -> Payload {
     Payload {
         metadata: Some(generated::Metadata {
-            r#type: grpc.request_type.clone(),
+            r#type: kind.to_owned(),
             ..generated::Metadata::default()
         }),
         body: Some(generated::Body {
             type_url: String::new(),
-            value: body.into(),
+            value: body.to_string().into(),
         }),
     }
 }

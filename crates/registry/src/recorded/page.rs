@@ -10,7 +10,7 @@ use axum::http::Request;
 use tower::ServiceExt;
 
 use super::calls::{CALLS, Call, In};
-use super::differences::{Differences, OF_2_2_4, OF_2_5_1, OF_3_0_3};
+use super::differences::{ALL, Differences, LIVE};
 use crate::registry::Registry;
 use crate::settings::Settings;
 
@@ -26,7 +26,7 @@ fn the_page_says_what_the_tests_know() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(PAGE);
     let page = std::fs::read_to_string(&path).expect("a page");
     let made = with_part(&page, CALLS_MARK, &calls());
-    let parts = [OF_2_2_4, OF_2_5_1, OF_3_0_3].map(|of| differences(&of));
+    let parts = ALL.map(differences);
     let made = with_part(&made, DIFFERENCES_MARK, &parts.join("\n"));
     if std::env::var_os("SYNCLINE_BLESS").is_some() {
         std::fs::write(&path, &made).expect("the page can be written");
@@ -40,18 +40,20 @@ fn the_page_says_what_the_tests_know() {
 
 #[tokio::test]
 async fn every_call_is_there_in_the_versions_that_have_it() {
-    for (version, three) in [("2.2.4", false), ("2.5.1", false), ("3.0.3", true)] {
+    for (version, generation) in [
+        ("1.4.8", In::ONE),
+        ("2.1.1", In::EARLY_TWO),
+        ("2.2.4", In::TWO),
+        ("2.5.1", In::TWO),
+        ("3.0.3", In::THREE),
+    ] {
         let settings = Settings {
             version: version.parse().expect("one that is presented"),
             ..Settings::default()
         };
         let routes = crate::http::routes(Registry::new(settings), super::PORT);
         for call in CALLS {
-            let wanted = match call.presented {
-                In::All => true,
-                In::Two => !three,
-                In::Three => three,
-            };
+            let wanted = call.presented.contains(generation);
             for method in call.methods {
                 let uri = format!("/nacos{}", call.path);
                 let request = Request::builder().method(*method).uri(uri);
@@ -78,32 +80,39 @@ fn with_part(page: &str, mark: &str, part: &str) -> String {
 }
 
 fn calls() -> String {
-    let mut table = String::from("| path | methods | 2.x | 3.x |\n|---|---|---|---|\n");
+    let mut table = String::from("| path | methods | 1.x | 2.0, 2.1 | 2.2 to 2.5 | 3.x |\n");
+    table += "|---|---|---|---|---|---|\n";
     for Call {
         path,
         methods,
         presented,
     } in CALLS
     {
-        let yes = |there: bool| if there { "yes" } else { "no" };
-        let (two, three) = (*presented != In::Three, *presented != In::Two);
-        let methods = methods.join(", ");
-        let (two, three) = (yes(two), yes(three));
-        let written = writeln!(table, "| `{path}` | {methods} | {two} | {three} |");
+        let generations = [In::ONE, In::EARLY_TWO, In::TWO, In::THREE];
+        let there = generations.map(|generation| match presented.contains(generation) {
+            true => "yes",
+            false => "no",
+        });
+        let (methods, there) = (methods.join(", "), there.join(" | "));
+        let written = writeln!(table, "| `{path}` | {methods} | {there} |");
         written.expect("a text takes what is written");
     }
     table
 }
 
 fn differences(of: &Differences) -> String {
-    let mut part = format!("### Presenting {}\n\n", of.version);
+    let beside = match of.recording {
+        LIVE => ", beside a running server",
+        _ => "",
+    };
+    let mut part = format!("### Presenting {}{beside}\n\n", of.version);
     if !of.missing.is_empty() {
         let paths = of.missing.iter();
         let paths: Vec<String> = paths
             .map(|path| format!("`{}`", path.trim_start_matches("/nacos")))
             .collect();
         part += &format!(
-            "Not answered, or not by every recorded method: {}.\n\n",
+            "Not answered, or not by every method that was tried: {}.\n\n",
             paths.join(", ")
         );
     }
@@ -112,7 +121,10 @@ fn differences(of: &Differences) -> String {
     for (reason, notes) in of.different {
         reasons.entry(reason).or_default().extend(*notes);
     }
-    part += "| why | where, by the names of the recorded steps |\n|---|---|\n";
+    part += match of.recording {
+        LIVE => "| why | where, by a part of the call |\n|---|---|\n",
+        _ => "| why | where, by the names of the recorded steps |\n|---|---|\n",
+    };
     for (reason, notes) in reasons {
         let notes = notes.join("; ").replace('|', "\\|").replace('$', "");
         part += &format!("| {reason} | {notes} |\n");

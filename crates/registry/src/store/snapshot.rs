@@ -94,7 +94,7 @@ impl Clusters {
         &self.0
     }
 
-    fn contain(&self, cluster: &str) -> bool {
+    pub(crate) fn contain(&self, cluster: &str) -> bool {
         self.0.is_empty() || self.0.split(',').any(|wanted| wanted == cluster)
     }
 }

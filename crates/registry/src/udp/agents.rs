@@ -23,6 +23,12 @@ pub(crate) fn takes_pushes(agent: &str) -> bool {
     }
 }
 
+/// Whether that user agent is a Java client's of 1.0 or later.
+pub(crate) fn is_java_since_1(agent: &str) -> bool {
+    let version = agent.strip_prefix("Nacos-Java-Client:v");
+    version.is_some_and(|version| read_version(version) >= [1, 0, 0])
+}
+
 /// The first three numbers, each as far as there are digits.
 fn read_version(text: &str) -> Version {
     let mut parts = text.split(['.', '-', '_', '/', ';', ':']);

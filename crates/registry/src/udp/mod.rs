@@ -43,7 +43,7 @@ use crate::registry::Registry;
 use crate::store::ClientId;
 use subscriptions::{Standing, Subscriptions};
 
-pub(crate) use agents::takes_pushes;
+pub(crate) use agents::{is_java_since_1, takes_pushes};
 pub(crate) use destination::{destination, is_of_this_host};
 pub use settings::UdpSettings;
 pub(crate) use socket::serve;

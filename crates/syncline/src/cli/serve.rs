@@ -48,7 +48,7 @@ pub struct ServeArgs {
     #[arg(long)]
     pub read_only: bool,
 
-    /// The Nacos version whose HTTP answers are given: 2.2.0 up to 3.1
+    /// The Nacos version whose HTTP answers are given: 1.3.0 up to 3.1
     /// [default: 2.2.4]
     #[arg(long, value_name = "VERSION")]
     pub presents: Option<PresentedVersion>,

@@ -62,7 +62,10 @@ fn for_administrators() -> Router<Site> {
         .route("/health/instance", put(v2::set_health))
         .route("/health/checkers", get(operator::checkers_in_result))
         .route("/ops/metrics", get(console::metrics_in_result))
-        .route("/ops/switches", get(operator::switches_in_result))
+        .route(
+            "/ops/switches",
+            get(operator::switches_in_result).put(operator::set_switch_in_result),
+        )
 }
 
 fn about_the_server() -> Router<Site> {

@@ -164,7 +164,7 @@ pub(super) async fn detail(State(site): State<Site>, params: Params) -> Result<R
     }
     let key = params.service_and_group()?;
     let snapshot = site.registry.look(&key);
-    let snapshot = snapshot.ok_or_else(|| service::not_found(&key))?;
+    let snapshot = snapshot.ok_or_else(|| Failure::UnknownService(key.clone()))?;
     let clusters = service::clusters(&snapshot);
     let clusters = clusters.iter().map(|(name, checker)| {
         let cluster = Cluster {
@@ -184,7 +184,7 @@ pub(super) async fn detail(State(site): State<Site>, params: Params) -> Result<R
         cluster_map: clusters.collect(),
         metadata: ShownOrEmpty(&snapshot),
         protect_threshold: snapshot.threshold().unwrap_or(0.0),
-        selector: service::selector(),
+        selector: service::selector(site.registry.settings().version),
         ephemeral: snapshot.ephemeral,
     }))
 }

@@ -5,14 +5,34 @@ use super::Differences;
 pub(in crate::recorded) const OF_2_2_4: Differences = Differences {
     recording: "2.2.4-x86",
     version: "2.2.4",
-    missing: &[
-        "/nacos/v1/ns/operator/distro/client",
-        "/nacos/v1/ns/operator/switches",
-        "/nacos/v2/ns/catalog/instances",
-        "/nacos/v2/ns/instance/statuses",
-        "/nacos/v2/ns/operator/switches",
-    ],
+    missing: &[],
     different: &[
+        (
+            "a change of metadata changes metadata: it resets no weight, and enables nothing",
+            &[
+                "v2 catalog instances grouped",
+                "v2 catalog instances ungrouped",
+                "v2 catalog instances cluster",
+                "v2 catalog instances enabledOnly=false",
+            ],
+        ),
+        (
+            "lists are in order of their names",
+            &["v2 catalog instances page 2 of size 2"],
+        ),
+        (
+            "the page is cut after the filter, and not past its end",
+            &["v2 catalog instances healthyOnly"],
+        ),
+        (
+            "an instance at a port that cannot be was refused",
+            &["v2 catalog instances past the end"],
+        ),
+        (
+            "there is no cluster to tell of, and an invented leader would mislead",
+            &["distro client"],
+        ),
+        ("a switch is set by the configuration", &["switch PUT"]),
         (
             "the recorded server has no console",
             &[

@@ -1,8 +1,16 @@
-//! What Nacos 2.3 and later check of every request before they look at it.
+//! What Nacos 2.3 and later check of every request before they look at it, over
+//! HTTP and gRPC alike.
 
 use syncline_nacos::message::split_grouped;
 
-use super::failure::Failure;
+/// A parameter that cannot be.
+#[derive(Debug, thiserror::Error)]
+#[error("Param '{name}' is illegal, {reason}")]
+pub(crate) struct Illegal {
+    /// As Nacos calls it in the refusal.
+    name: &'static str,
+    reason: String,
+}
 
 const CHARACTERS: &str = "illegal characters should not appear in the param.";
 
@@ -46,10 +54,10 @@ const METADATA: usize = 1024;
 
 /// Refuses names and numbers that cannot be. `wanted` finds a parameter; a
 /// list of clusters is one only where something is read.
-pub(super) fn check<'a>(
+pub(crate) fn check<'a>(
     wanted: impl Fn(&str) -> Option<&'a str>,
     reads: bool,
-) -> Result<(), Failure> {
+) -> Result<(), Illegal> {
     let one = |rule: &Rule, name: &str| wanted(name).map_or(Ok(()), |text| rule.check(text));
     one(&NAMESPACE, "namespaceId")?;
     one(&GROUP, "groupName")?;
@@ -82,7 +90,7 @@ pub(super) fn check<'a>(
 }
 
 impl Rule {
-    fn check(&self, text: &str) -> Result<(), Failure> {
+    fn check(&self, text: &str) -> Result<(), Illegal> {
         if text.chars().count() > self.longest {
             Err(too_long(self.name, self.longest))
         } else if !(self.legal)(text) {
@@ -99,14 +107,14 @@ fn split(name: &str) -> Option<(&str, &str)> {
     name.split_once("@@")
 }
 
-fn illegal(name: &'static str, reason: &str) -> Failure {
+fn illegal(name: &'static str, reason: &str) -> Illegal {
     let reason = reason.to_owned();
-    Failure::Illegal { name, reason }
+    Illegal { name, reason }
 }
 
-fn too_long(name: &'static str, longest: usize) -> Failure {
+fn too_long(name: &'static str, longest: usize) -> Illegal {
     let reason = format!("the param length should not exceed {longest}.");
-    Failure::Illegal { name, reason }
+    Illegal { name, reason }
 }
 
 /// The length of a JSON object's keys and texts. What is no such object is
@@ -140,8 +148,8 @@ mod tests {
     fn refused(name: &str, value: &str) -> Option<&'static str> {
         let wanted = |asked: &str| (asked == name).then_some(value);
         match check(wanted, false) {
-            Err(Failure::Illegal { name, .. }) => Some(name),
-            other => other.map_or(Some("otherwise"), |()| None),
+            Err(Illegal { name, .. }) => Some(name),
+            Ok(()) => None,
         }
     }
 
