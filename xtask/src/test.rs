@@ -50,7 +50,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<bool> {
     };
     let missing = match rooms.iter().any(needs_testbed) {
         true => setup::testbed(&workspace.root)?,
-        false => None,
+        false => setup::Missing::default(),
     };
 
     let start = Instant::now();
@@ -71,7 +71,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<bool> {
 
     let environment = Environment {
         options,
-        missing: missing.as_deref(),
+        missing: &missing,
         logs: &workspace.target.join("xtask"),
     };
     for room in &rooms {
@@ -145,7 +145,8 @@ fn select<'a>(workspace: &'a Workspace, wanted: &[String]) -> anyhow::Result<Vec
 /// What tests are told by environment variables; the testkit reads them.
 struct Environment<'a> {
     options: &'a Options,
-    missing: Option<&'a str>,
+    /// What cannot run.
+    missing: &'a setup::Missing,
     /// Where the logs of skipped tests go.
     logs: &'a Path,
 }
@@ -166,9 +167,7 @@ impl Environment<'_> {
             "SYNCLINE_STRICT",
             if self.options.strict { "1" } else { "0" },
         );
-        if let Some(reason) = self.missing {
-            command.env("SYNCLINE_TESTBED_MISSING", reason);
-        }
+        command.envs(self.missing.iter().map(|(name, reason)| (name, reason)));
     }
 }
 

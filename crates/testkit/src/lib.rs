@@ -1,7 +1,8 @@
 //! What Syncline's tests stand on: real servers, recorded answers, and faults on demand.
 //!
 //! * [`nacos`]: real Nacos servers of four versions, alone or as clusters, that end with the test program
-//! * [`java`]: a genuine Java client, to register and subscribe as an application does
+//! * [`client`]: genuine clients in Java, Go, Python and JavaScript, to register and subscribe as applications do;
+//!   [`java`] where it is always Java
 //! * [`recordings`]: what real servers from 1.3.0 to 3.0.3 answered, exchange by exchange
 //! * [`fault`]: a TCP proxy that delays, swallows, or cuts
 //! * [`eventually`]: waiting for a condition with a deadline, in place of sleeping
@@ -9,7 +10,7 @@
 //! * [`ports`]: ports that no other test, in this process or the next, will take
 //!
 //! Never shipped: rooms depend on it as a dev-dependency only. It knows none of them, so that a test of any room may
-//! use it without a circle. The servers and the client come from the `testbed/` folder beside the crates.
+//! use it without a circle. The servers and the clients come from the `testbed/` folder beside the crates.
 //!
 //! # Environment
 //!
@@ -20,7 +21,8 @@
 //! | `SYNCLINE_TIER` | `ci` (default) or `all`: which tests run, see [`run::in_tier`] |
 //! | `SYNCLINE_STRICT` | `1`: a test that would be skipped fails |
 //! | `SYNCLINE_SKIP_LOG` | a file that collects what was skipped |
-//! | `SYNCLINE_TESTBED_MISSING` | a reason why real servers cannot run here |
+//! | `SYNCLINE_TESTBED_MISSING` | a reason why real servers and Java clients cannot run here |
+//! | `SYNCLINE_TESTBED_MISSING_GO`, `_PYTHON`, `_NODE` | a reason why that client cannot |
 //! | `SYNCLINE_PATIENCE` | a factor on every deadline, for slow machines |
 //! | `SYNCLINE_TEST_PORTS` | `FIRST-LAST`: where [`ports::PortBlock`] looks, instead of its own ranges |
 //!
@@ -45,6 +47,7 @@
 //! # }
 //! ```
 
+pub mod client;
 pub mod fault;
 pub mod java;
 mod keeper;

@@ -8,6 +8,7 @@ use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::path::Path;
 
+use crate::client::Kind;
 use crate::testbed;
 
 /// Which tests run. What is not in a tier is listed as such; it is neither passed nor skipped.
@@ -48,6 +49,22 @@ pub fn require_real_servers() -> bool {
         None => true,
         Some(reason) => {
             skip(&reason);
+            false
+        }
+    }
+}
+
+/// Whether a genuine client can run here. If not, the calling test counts as skipped; it may go on with other clients.
+///
+/// # Panics
+///
+/// In place of skipping when `SYNCLINE_STRICT` is `1`.
+#[must_use = "a test must leave out a client that cannot run"]
+pub fn require_client(kind: Kind) -> bool {
+    match kind.missing() {
+        None => true,
+        Some(reason) => {
+            skip(&format!("{kind} client: {reason}"));
             false
         }
     }

@@ -1,37 +1,51 @@
-//! Where the testbed is, and whether it can run here.
+//! Where the testbed is, and what of it can run here.
 
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
+
+/// What real servers and the Java client need.
+const SERVER_PROGRAMS: [&str; 6] = ["bash", "flock", "setsid", "java", "javac", "mvn"];
 
 /// The script that starts real Nacos servers.
 pub(crate) fn nacos_script() -> PathBuf {
     folder().join("nacos/nacos")
 }
 
-/// The script that runs the genuine Java client.
-pub(crate) fn java_client_script() -> PathBuf {
-    folder().join("java-client/java-client")
-}
-
-fn folder() -> PathBuf {
+pub(crate) fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testbed")
 }
 
-/// Why the testbed cannot run here, if it cannot.
+/// Why real servers and the Java client cannot run here, if they cannot.
 pub(crate) fn missing() -> Option<String> {
     static MISSING: OnceLock<Option<String>> = OnceLock::new();
-    let look = || {
-        let told = std::env::var("SYNCLINE_TESTBED_MISSING").ok();
-        told.filter(|reason| !reason.is_empty())
-            .or_else(|| missing_program(&std::env::var_os("PATH").unwrap_or_default()))
-    };
-    MISSING.get_or_init(look).clone()
+    MISSING
+        .get_or_init(|| told("").or_else(|| missing_program(&SERVER_PROGRAMS)))
+        .clone()
 }
 
-fn missing_program(path: &std::ffi::OsStr) -> Option<String> {
+/// Why a client that needs these programs cannot run here, if it cannot.
+pub(crate) fn missing_of(client: &str, programs: &[&str]) -> Option<String> {
+    let about = match client {
+        "java" => String::new(),
+        other => format!("_{}", other.to_uppercase()),
+    };
+    told(&about).or_else(|| missing_program(programs))
+}
+
+/// What `cargo xtask test` found when it made the testbed ready.
+fn told(about: &str) -> Option<String> {
+    let told = std::env::var(format!("SYNCLINE_TESTBED_MISSING{about}")).ok();
+    told.filter(|reason| !reason.is_empty())
+}
+
+fn missing_program(programs: &[&str]) -> Option<String> {
+    missing_in(&std::env::var_os("PATH").unwrap_or_default(), programs)
+}
+
+fn missing_in(path: &std::ffi::OsStr, programs: &[&str]) -> Option<String> {
     let folders: Vec<PathBuf> = std::env::split_paths(path).collect();
-    ["bash", "flock", "setsid", "java", "javac", "mvn"]
-        .into_iter()
+    programs
+        .iter()
         .find(|program| !folders.iter().any(|folder| folder.join(program).is_file()))
         .map(|program| format!("{program} is not installed"))
 }
@@ -46,13 +60,12 @@ mod tests {
         for program in ["bash", "flock", "setsid"] {
             std::fs::write(folder.path().join(program), "").unwrap();
         }
-        let reason = missing_program(folder.path().as_os_str());
+        let reason = missing_in(folder.path().as_os_str(), &SERVER_PROGRAMS);
         assert_eq!(reason.as_deref(), Some("java is not installed"));
     }
 
     #[test]
-    fn the_scripts_are_there() {
+    fn the_script_is_there() {
         assert!(nacos_script().is_file());
-        assert!(java_client_script().is_file());
     }
 }

@@ -1,11 +1,12 @@
-//! What tests on real servers need: a JDK, Maven, and the servers themselves from Maven Central.
+//! What tests on real servers and with genuine clients need: a JDK, Maven, and the servers themselves from Maven
+//! Central; Go, Python and Node.js for clients in these.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 use crate::step;
 
-/// Programs that the testbed runs.
+/// Programs that run servers and Java clients.
 const PROGRAMS: [&str; 6] = ["bash", "flock", "setsid", "java", "javac", "mvn"];
 
 /// The Debian packages that hold them, beyond what every system has.
@@ -14,14 +15,88 @@ const PACKAGES: [&str; 2] = ["default-jdk-headless", "maven"];
 /// Nacos as published; the testkit's `Version` names the same.
 const SERVERS: [&str; 4] = ["1.3.0", "2.0.3", "2.1.1", "2.2.4-x86"];
 
-/// The Java clients that tests use: one that speaks gRPC, one of the 1.x line.
-const CLIENTS: [&str; 2] = ["2.3.2", "1.4.6"];
+/// The Java clients that tests use: of the 1.x line, of 2.x, of 3.x.
+const JAVA_CLIENTS: [&str; 4] = ["2.3.2", "1.4.6", "2.5.1", "3.0.3"];
+
+/// The other clients.
+const CLIENTS: [Client; 3] = [
+    Client {
+        language: "go",
+        programs: &["go"],
+        variable: "SYNCLINE_TESTBED_MISSING_GO",
+    },
+    Client {
+        language: "python",
+        programs: &["python3"],
+        variable: "SYNCLINE_TESTBED_MISSING_PYTHON",
+    },
+    Client {
+        language: "node",
+        programs: &["node", "npm"],
+        variable: "SYNCLINE_TESTBED_MISSING_NODE",
+    },
+];
 
 /// How often a download is tried.
 const TRIES: u32 = 3;
 
-/// Makes the testbed ready. Why real servers cannot run here, if they cannot: their tests will count as skipped.
-pub(super) fn testbed(root: &Path) -> anyhow::Result<Option<String>> {
+/// A genuine client that is not in Java.
+struct Client {
+    /// As its folder in the testbed begins.
+    language: &'static str,
+    /// What it is built and run with.
+    programs: &'static [&'static str],
+    /// How the testkit is told that it cannot run.
+    variable: &'static str,
+}
+
+/// What cannot run here: the variable by which the testkit is told, and the reason. Its tests will count as skipped.
+pub(super) type Missing = Vec<(&'static str, String)>;
+
+/// Makes the testbed ready.
+pub(super) fn testbed(root: &Path) -> anyhow::Result<Missing> {
+    // What the clients come from is not where Java's things come from, so that neither has to wait for the other.
+    std::thread::scope(|scope| {
+        let clients = scope.spawn(|| {
+            let missing = CLIENTS.iter().map(|client| client.prepare(root));
+            missing.collect::<anyhow::Result<Vec<_>>>()
+        });
+        let mut missing: Missing = Vec::new();
+        if let Some(reason) = servers(root)? {
+            missing.push(("SYNCLINE_TESTBED_MISSING", reason));
+        }
+        let clients = clients
+            .join()
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+        missing.extend(clients.into_iter().flatten());
+        Ok(missing)
+    })
+}
+
+impl Client {
+    /// Fetches and builds it; instant where the cache has it. Why it cannot run, if it cannot.
+    fn prepare(&self, root: &Path) -> anyhow::Result<Option<(&'static str, String)>> {
+        let language = self.language;
+        let lacking = |program: &&&str| !step::is_installed(program);
+        let reason = match self.programs.iter().find(lacking) {
+            Some(program) => format!("{program} is not installed"),
+            None => {
+                let script = format!("testbed/{language}-client/{language}-client");
+                let mut command = Command::new(root.join(script));
+                command.arg("build");
+                if build(&format!("testbed: {language} client"), &mut command)? {
+                    return Ok(None);
+                }
+                format!("the {language} client could not be built")
+            }
+        };
+        println!("tests with the {language} client will be skipped: {reason}");
+        Ok(Some((self.variable, reason)))
+    }
+}
+
+/// Makes servers and Java clients ready. Why they cannot run here, if they cannot.
+fn servers(root: &Path) -> anyhow::Result<Option<String>> {
     if missing_program().is_some() && may_install() {
         install()?;
     }
@@ -74,7 +149,7 @@ fn install() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Builds every server and client; instant where the cache has them. The first that cannot be built is the reason.
+/// Builds every server and Java client; instant where the cache has them. The first that cannot be built is the reason.
 fn build_all(root: &Path) -> anyhow::Result<Option<String>> {
     for version in SERVERS {
         let mut command = Command::new(root.join("testbed/nacos/nacos"));
@@ -85,7 +160,7 @@ fn build_all(root: &Path) -> anyhow::Result<Option<String>> {
             )));
         }
     }
-    for version in CLIENTS {
+    for version in JAVA_CLIENTS {
         let mut command = Command::new(root.join("testbed/java-client/java-client"));
         command.arg("build").env("CLIENT_VERSION", version);
         if !build(&format!("testbed: Java client {version}"), &mut command)? {

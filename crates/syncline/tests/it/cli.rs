@@ -3,7 +3,7 @@
 mod demo;
 mod looking;
 mod operating;
-mod serving;
+pub(crate) mod serving;
 
 use std::path::Path;
 use std::process::{Command, Output};

@@ -2,6 +2,7 @@
 
 mod bridge;
 mod cli;
+mod clients;
 mod cluster;
 mod config;
 mod daemon;

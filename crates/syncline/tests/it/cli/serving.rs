@@ -21,9 +21,9 @@ use crate::daemon::registry::Nacos;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// `syncline serve` at an address, with a state folder.
-struct Serving {
+pub(crate) struct Serving {
     child: Child,
-    nacos: Nacos,
+    pub(crate) nacos: Nacos,
     folder: TempDir,
     _ports: PortBlock,
 }
@@ -42,7 +42,7 @@ fn command(http: SocketAddr, state: &Path) -> Command {
 }
 
 impl Serving {
-    async fn start() -> anyhow::Result<Self> {
+    pub(crate) async fn start() -> anyhow::Result<Self> {
         let ports = PortBlock::reserve()?;
         let folder = tempfile::tempdir()?;
         let state = folder.path().join("state");
@@ -69,7 +69,7 @@ impl Serving {
     }
 
     /// Kills it with SIGKILL, and starts it again with what that left.
-    async fn kill_and_restart(&mut self) -> anyhow::Result<()> {
+    pub(crate) async fn kill_and_restart(&mut self) -> anyhow::Result<()> {
         self.child.kill().await?;
         self.child = command(self.nacos.http, &self.state()).spawn()?;
         self.answers().await;

@@ -12,7 +12,9 @@ import java.io.FileOutputStream;
 import java.io.InputStreamReader;
 import java.io.PrintStream;
 import java.io.StringReader;
+import java.lang.reflect.InvocationTargetException;
 import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -38,6 +40,10 @@ public class Main {
         properties.put(PropertyKeyConst.NAMESPACE, args[1]);
         String more = System.getenv("CLIENT_PROPERTIES");
         properties.load(new StringReader(more == null ? "" : more));
+        if (System.getenv("NACOS_USERNAME") != null) {
+            properties.put(PropertyKeyConst.USERNAME, System.getenv("NACOS_USERNAME"));
+            properties.put(PropertyKeyConst.PASSWORD, System.getenv("NACOS_PASSWORD"));
+        }
         Main main = new Main(out, NacosFactory.createNamingService(properties));
         out.println("{\"event\":\"ready\"}");
         BufferedReader commands = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
@@ -64,6 +70,9 @@ public class Main {
             case "register":
                 naming.registerInstance(service, group, instance(words));
                 break;
+            case "batch":
+                batch(service, group, words);
+                break;
             case "deregister":
                 String cluster = words.length > 5 ? words[5] : "DEFAULT";
                 naming.deregisterInstance(service, group, words[3], Integer.parseInt(words[4]), cluster);
@@ -88,6 +97,25 @@ public class Main {
         }
     }
 
+    /** By reflection, since 1.4 has no such method. */
+    private void batch(String service, String group, String[] words) throws Exception {
+        List<Instance> instances = new ArrayList<>();
+        for (int i = 3; i < words.length; i++) {
+            String[] parts = words[i].split("[:*]");
+            Instance instance = new Instance();
+            instance.setIp(parts[0]);
+            instance.setPort(Integer.parseInt(parts[1]));
+            instance.setWeight(Double.parseDouble(parts[2]));
+            instances.add(instance);
+        }
+        try {
+            NamingService.class.getMethod("batchRegisterInstance", String.class, String.class, List.class)
+                .invoke(naming, service, group, instances);
+        } catch (InvocationTargetException e) {
+            throw new Exception(e.getCause());
+        }
+    }
+
     private static Instance instance(String[] words) {
         Instance instance = new Instance();
         instance.setIp(words[3]);
@@ -100,6 +128,7 @@ public class Main {
                 metadata.put(parts[0], parts[1]);
             }
         }
+        instance.setEphemeral(!"false".equals(metadata.remove("@ephemeral")));
         String cluster = metadata.remove("@cluster");
         if (cluster != null) {
             instance.setClusterName(cluster);
