@@ -149,7 +149,7 @@ fn install() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Builds every server and Java client; instant where the cache has them. The first that cannot be built is the reason.
+/// Builds every server, Java client and application; instant where the cache has them. The first that cannot be built is the reason.
 fn build_all(root: &Path) -> anyhow::Result<Option<String>> {
     for version in SERVERS {
         let mut command = Command::new(root.join("testbed/nacos/nacos"));
@@ -168,6 +168,12 @@ fn build_all(root: &Path) -> anyhow::Result<Option<String>> {
                 "the Java client {version} could not be built from Maven Central"
             )));
         }
+    }
+    let mut command = Command::new(root.join("testbed/dubbo-app/dubbo-app"));
+    if !build("testbed: Dubbo application", command.arg("build"))? {
+        return Ok(Some(
+            "the Dubbo application could not be built from Maven Central".to_owned(),
+        ));
     }
     Ok(None)
 }

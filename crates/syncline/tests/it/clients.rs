@@ -8,10 +8,13 @@
 //! * [`restart`]: the registry is killed and started again, and every client
 //!   comes back by itself.
 //!
+//! [`dubbo`] is about whole applications that know nothing of tests.
+//!
 //! [`kind`] says which clients there are and what each cannot do;
 //! [`application`] is one of them, running.
 
 mod application;
+mod dubbo;
 mod kind;
 mod life;
 mod restart;
