@@ -6,7 +6,8 @@
 //! * [`life`]: a client registers, subscribes, is told what comes, changes and
 //!   goes, and leaves;
 //! * [`restart`]: the registry is killed and started again, and every client
-//!   comes back by itself.
+//!   comes back by itself;
+//! * [`login`]: the registry asks for users, and clients say who they are.
 //!
 //! [`dubbo`] is about whole applications that know nothing of tests.
 //!
@@ -17,6 +18,7 @@ mod application;
 mod dubbo;
 mod kind;
 mod life;
+mod login;
 mod restart;
 mod rust;
 

@@ -22,9 +22,22 @@ impl Application {
         server: SocketAddr,
         namespace: &str,
     ) -> anyhow::Result<Self> {
+        Self::start_as(kind, server, namespace, None).await
+    }
+
+    /// Starts one with a user and a password.
+    pub(crate) async fn start_as(
+        kind: Kind,
+        server: SocketAddr,
+        namespace: &str,
+        login: Option<(&str, &str)>,
+    ) -> anyhow::Result<Self> {
+        let login =
+            login.map(|(user, password)| [("NACOS_USERNAME", user), ("NACOS_PASSWORD", password)]);
+        let login = login.as_ref().map_or(&[][..], |login| &login[..]);
         Ok(match kind {
             Kind::Program(program) => {
-                Self::Program(GenuineClient::start(program, server, namespace).await?)
+                Self::Program(GenuineClient::start_in(program, server, namespace, login).await?)
             }
             Kind::Rust => Self::Rust(RustClient::start(server, namespace).await?),
         })
