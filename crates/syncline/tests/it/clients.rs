@@ -72,6 +72,11 @@ impl<T: Send + 'static> Together<T> {
     }
 }
 
+/// A service in a group that is not the default one.
+fn service(namespace: &str, name: &str) -> Service {
+    Service::new(namespace, "shop", name)
+}
+
 /// Waits until a registry shows this to operators, healthy or not.
 async fn shows(nacos: &Nacos, service: &Service, wanted: &[Instance]) -> anyhow::Result<()> {
     let deadline = Instant::now() + patience(PATIENCE);

@@ -6,7 +6,7 @@ use syncline_testkit::client::Kind as Program;
 use syncline_testkit::nacos::fresh_name;
 use syncline_testkit::run;
 
-use crate::daemon::seen::{Instance, Service};
+use crate::daemon::seen::Instance;
 
 /// A client library.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,16 +93,6 @@ impl Kind {
             Self::Program(Program::Node) => "DEFAULT",
             _ => "hz",
         }
-    }
-
-    /// A service in a group that it can use. The client of npm forgets the group
-    /// when it deregisters.
-    pub(crate) fn service(self, namespace: &str, name: &str) -> Service {
-        let group = match self {
-            Self::Program(Program::Node) => "DEFAULT_GROUP",
-            _ => "shop",
-        };
-        Service::new(namespace, group, name)
     }
 
     /// Another one each time, so that clients do not meet: not those of other

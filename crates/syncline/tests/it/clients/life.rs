@@ -6,7 +6,7 @@ use syncline_testkit::run::{self, Tier};
 
 use super::application::Application;
 use super::kind::Kind;
-use super::{Together, shows};
+use super::{Together, service, shows};
 use crate::cli::serving::Serving;
 use crate::daemon::registry::{Nacos, unattended};
 use crate::daemon::seen::{Instance, Service, same};
@@ -39,9 +39,9 @@ async fn life(kind: Kind, nacos: Nacos, persists: bool) -> anyhow::Result<()> {
         nacos,
         provider,
         consumer,
-        orders: kind.service(namespace, "orders"),
-        workers: kind.service(namespace, "workers"),
-        disks: kind.service(namespace, "disks"),
+        orders: service(namespace, "orders"),
+        workers: service(namespace, "workers"),
+        disks: service(namespace, "disks"),
     };
     life.is_told_what_comes_changes_and_goes().await?;
     if kind.tells_of_none() {

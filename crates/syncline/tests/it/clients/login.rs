@@ -9,7 +9,7 @@ use tokio::process::Command;
 
 use super::application::Application;
 use super::kind::Kind;
-use super::{PATIENCE, Together};
+use super::{PATIENCE, Together, service};
 use crate::daemon::registry::{Nacos, http};
 use crate::daemon::seen::Instance;
 
@@ -20,7 +20,7 @@ const PASSWORD: &str = "s3cret";
 /// outside.
 async fn logs_in(kind: Kind, nacos: Nacos) -> anyhow::Result<()> {
     let namespace = &kind.namespace();
-    let orders = kind.service(namespace, "orders");
+    let orders = service(namespace, "orders");
     let login = Some((USER, PASSWORD));
     let (provider, consumer, outsider) = tokio::try_join!(
         Application::start_as(kind, nacos.http, namespace, login),

@@ -3,7 +3,7 @@
 
 use super::application::Application;
 use super::kind::Kind;
-use super::{Together, shows};
+use super::{Together, service, shows};
 use crate::cli::serving::Serving;
 use crate::daemon::registry::{Nacos, unattended};
 use crate::daemon::seen::Instance;
@@ -27,14 +27,14 @@ fn batch() -> [Instance; 2] {
 impl Pair {
     async fn start(kind: Kind, nacos: Nacos) -> anyhow::Result<Self> {
         let namespace = kind.namespace();
-        let orders = kind.service(&namespace, "orders");
+        let orders = service(&namespace, "orders");
         let (provider, consumer) = tokio::try_join!(
             Application::start(kind, nacos.http, &namespace),
             Application::start(kind, nacos.http, &namespace)
         )?;
         provider.register(&orders, &mine()).await?;
         if kind.batches() {
-            let workers = kind.service(&namespace, "workers");
+            let workers = service(&namespace, "workers");
             provider.batch(&workers, &batch()).await?;
         }
         consumer.subscribe(&orders).await?;
@@ -50,10 +50,10 @@ impl Pair {
     /// What was registered is there again, and what is subscribed is told.
     async fn comes_back(self, nacos: Nacos) -> anyhow::Result<()> {
         let kind = self.kind;
-        let orders = kind.service(&self.namespace, "orders");
+        let orders = service(&self.namespace, "orders");
         shows(&nacos, &orders, &[mine()]).await?;
         if kind.batches() {
-            let workers = kind.service(&self.namespace, "workers");
+            let workers = service(&self.namespace, "workers");
             shows(&nacos, &workers, &batch()).await?;
         }
         let other = Instance::at("10.9.0.1:80");
