@@ -10,6 +10,7 @@
 //! * [`churn`]: minutes of many changes
 //! * [`growth`]: whether size matters
 //! * [`restart`]: what consumers see when Syncline crashes
+//! * [`registry`]: the embedded registry beside others
 //! * [`last_known`]: how long until it answers from disk
 //!
 //! What they share: [`hold`] (clients beside, each a process of its own), [`board`] (when a change is seen), [`proxy`]
@@ -29,6 +30,7 @@ mod last_known;
 mod propagation;
 mod proxy;
 mod quiet;
+mod registry;
 mod restart;
 
 use std::process::ExitCode;
@@ -98,6 +100,8 @@ enum What {
     Restart,
     /// How long until the embedded replica answers from disk, with its source dead
     LastKnownGood,
+    /// The embedded registry beside r-nacos and Java Nacos: rates, fan-out, memory
+    Registry,
     /// All of it, one after the other
     All,
     /// A bare client that registers and holds a fleet; started by the measurements
@@ -114,6 +118,7 @@ enum Measurement {
     Growth,
     Restart,
     LastKnownGood,
+    Registry,
 }
 
 #[tokio::main]
@@ -137,6 +142,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
         What::Growth => vec![Measurement::Growth],
         What::Restart => vec![Measurement::Restart],
         What::LastKnownGood => vec![Measurement::LastKnownGood],
+        What::Registry => vec![Measurement::Registry],
         What::All => Measurement::ALL.to_vec(),
     };
     let mut failed = Vec::new();
@@ -162,7 +168,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
 }
 
 impl Measurement {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::Propagation,
         Self::FirstSync,
         Self::Quiet,
@@ -170,6 +176,7 @@ impl Measurement {
         Self::Growth,
         Self::Restart,
         Self::LastKnownGood,
+        Self::Registry,
     ];
 
     fn name(self) -> &'static str {
@@ -181,6 +188,7 @@ impl Measurement {
             Self::Growth => "growth",
             Self::Restart => "restart",
             Self::LastKnownGood => "last-known-good",
+            Self::Registry => "registry",
         }
     }
 
@@ -193,6 +201,7 @@ impl Measurement {
             Self::Growth => growth::measure(effort).await?,
             Self::Restart => restart::measure(effort).await?,
             Self::LastKnownGood => last_known::measure(effort).await?,
+            Self::Registry => registry::measure(effort).await?,
         };
         Ok(Report {
             page: "benchmarks.md",
