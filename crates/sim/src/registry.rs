@@ -27,6 +27,8 @@ const STALE: Duration = Duration::from_secs(5);
 pub(crate) struct Shown {
     pub(crate) set: Arc<ServiceSet>,
     pub(crate) sight: Sight,
+    /// Those of them whose record is enabled: of two at one address one may be.
+    enabled: Sight,
 }
 
 impl Shown {
@@ -34,6 +36,7 @@ impl Shown {
         Self {
             set: ServiceSet::empty(),
             sight: Arc::from([]),
+            enabled: Arc::from([]),
         }
     }
 
@@ -48,10 +51,13 @@ impl Shown {
     fn keeping(&self, keeps: impl FnMut(&&Instance) -> bool) -> Self {
         let kept = self.set.instances().iter().filter(keeps).cloned();
         let set = Arc::new(ServiceSet::new(kept.collect()));
-        let sight = self.sight.iter();
-        let sight = sight.filter(|(key, _)| !set.get(key).is_empty()).cloned();
+        let kept = |sight: &Sight| -> Sight {
+            let kept = sight.iter().filter(|(key, _)| !set.get(key).is_empty());
+            kept.cloned().collect()
+        };
         Self {
-            sight: sight.collect(),
+            sight: kept(&self.sight),
+            enabled: kept(&self.enabled),
             set,
         }
     }
@@ -215,9 +221,12 @@ impl Registry {
         let places = instances.iter().map(|i| &i.key);
         let places = places.map(|key| (service.clone(), key.host.clone(), key.port));
         self.ever_shown.extend(places);
+        let is_enabled = |(_, instance): &(_, &Instance)| instance.enabled;
+        let enabled = sight.iter().zip(&instances).filter(is_enabled);
         let shown = Shown {
-            set: Arc::new(ServiceSet::new(instances)),
+            enabled: enabled.map(|(seen, _)| seen.clone()).collect(),
             sight: sight.into(),
+            set: Arc::new(ServiceSet::new(instances)),
         };
         let before = self.shown.insert(service.clone(), shown);
         let before = before.unwrap_or_else(Shown::nothing);
@@ -279,7 +288,7 @@ impl Registry {
         };
         (
             View::Complete(Truth::Consumer, set),
-            enabled.sight,
+            enabled.enabled,
             rejected,
         )
     }
