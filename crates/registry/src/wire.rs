@@ -168,9 +168,9 @@ pub(crate) fn read_service(namespace: &str, group: &str, name: &str) -> ServiceK
 /// The id of an instance whose publisher chose none. Nacos 2.0 to 2.2 leave it
 /// out for instances registered over gRPC; 2.5 and this registry fill it in,
 /// so that the same instance from two publishers is one.
-pub(crate) struct DerivedId<'a> {
-    pub(crate) key: &'a InstanceKey,
-    pub(crate) grouped: &'a str,
+struct DerivedId<'a> {
+    key: &'a InstanceKey,
+    grouped: &'a str,
 }
 
 impl fmt::Display for DerivedId<'_> {
@@ -184,9 +184,22 @@ impl fmt::Display for DerivedId<'_> {
     }
 }
 
-impl Serialize for DerivedId<'_> {
+/// The id that an instance is shown with: the one that its publisher chose, or
+/// the derived one.
+pub(crate) struct ShownId<'a> {
+    pub(crate) snapshot: &'a Snapshot,
+    pub(crate) key: &'a InstanceKey,
+    /// The grouped name.
+    pub(crate) grouped: &'a str,
+}
+
+impl Serialize for ShownId<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        if let Some(id) = self.snapshot.custom_id(self.key) {
+            return serializer.serialize_str(id);
+        }
+        let (key, grouped) = (self.key, self.grouped);
+        serializer.collect_str(&DerivedId { key, grouped })
     }
 }
 
@@ -206,13 +219,12 @@ impl Serialize for ShownInstance<'_> {
         let Instance { key, metadata, .. } = self.instance;
         let times = BeatTimes::of(metadata, self.life);
         let mut object = serializer.serialize_struct("Instance", 14)?;
-        match self.snapshot.custom_id(key) {
-            Some(id) => object.serialize_field("instanceId", id)?,
-            None => {
-                let grouped = self.grouped;
-                object.serialize_field("instanceId", &DerivedId { key, grouped })?;
-            }
-        }
+        let id = ShownId {
+            snapshot: self.snapshot,
+            key,
+            grouped: self.grouped,
+        };
+        object.serialize_field("instanceId", &id)?;
         object.serialize_field("ip", key.host.as_str())?;
         object.serialize_field("port", &key.port)?;
         object.serialize_field("weight", &self.instance.weight.get())?;

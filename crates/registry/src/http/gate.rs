@@ -13,7 +13,7 @@ use serde::Serialize;
 use super::Site;
 use super::asker::Peer;
 use super::failure::{Failure, spring_error};
-use super::params::Params;
+use super::params::{Params, in_time};
 use crate::access::{self, Access, Denied, Need};
 use crate::configs;
 use crate::presented::PresentedVersion;
@@ -39,14 +39,17 @@ pub(super) async fn pass(State(site): State<Site>, request: Request, next: Next)
     let Some(access) = &site.registry.inner.access else {
         return next.run(request).await;
     };
-    let (parts, params, body) = match read(&site.registry, request).await {
+    let (mut parts, params, body) = match read(&site.registry, request).await {
         Ok(read) => read,
         Err(failure) => return failure.into_response(),
     };
     let path = path_of(&site.registry, &parts);
     let need = access::of_path(&parts.method, path, |name| params.get(name));
     match allowed(&site.registry, access, &need, &parts, &params).await {
-        Ok(()) => next.run(Request::from_parts(parts, body)).await,
+        Ok(()) => {
+            parts.extensions.insert(params);
+            next.run(Request::from_parts(parts, body)).await
+        }
         Err(denied) => refusal(&site.registry, &parts, denied),
     }
 }
@@ -91,9 +94,10 @@ async fn log_in(State(site): State<Site>, request: Request) -> Response {
     let Some(access) = &registry.inner.access else {
         return StatusCode::NOT_FOUND.into_response();
     };
-    let (parts, params, body) = match read(registry, request).await {
-        Ok(read) => read,
-        Err(failure) => return failure.into_response(),
+    let (mut parts, body) = request.into_parts();
+    // The gate read them.
+    let Some(params) = parts.extensions.remove::<Params>() else {
+        return StatusCode::NOT_FOUND.into_response();
     };
     let (name, password) = match (params.get("username"), params.exact("password")) {
         (Some(name), Some(password)) => (name, password),
@@ -193,19 +197,12 @@ fn path_of<'a>(registry: &Registry, parts: &'a Parts) -> &'a str {
     path.strip_prefix(context_path).unwrap_or(path)
 }
 
-/// Reads the parameters of a request, and leaves them there for whoever
-/// answers it.
+/// Reads the parameters of a request, whose body is still there for whoever
+/// passes it on.
 async fn read(registry: &Registry, request: Request) -> Result<(Parts, Params, Body), Failure> {
     let (parts, body) = request.into_parts();
     let limit = registry.settings().limits.http_body_bytes;
-    let body = tokio::time::timeout(
-        super::params::BODY_TIMEOUT,
-        axum::body::to_bytes(body, limit),
-    );
-    let body = body.await.map_err(|_| {
-        let text = "the body did not arrive in time".to_owned();
-        Failure::Body(StatusCode::REQUEST_TIMEOUT, text)
-    })?;
+    let body = in_time(axum::body::to_bytes(body, limit)).await?;
     let body =
         body.map_err(|error| Failure::Body(StatusCode::PAYLOAD_TOO_LARGE, error.to_string()))?;
     let copy = Request::from_parts(parts.clone(), Body::from(body.clone()));

@@ -20,7 +20,7 @@ use crate::store::{
     Address, BeatTimes, Clusters, EditError, Kind, Override, Patch, Publication, PublishError,
     Snapshot,
 };
-use crate::wire::{DerivedId, Sent, ShownMetadata, read_instance, read_key, read_service};
+use crate::wire::{Sent, ShownId, ShownMetadata, read_instance, read_key, read_service};
 
 /// A beat was taken.
 const TAKEN: u32 = 10_200;
@@ -226,21 +226,24 @@ pub(super) struct Found<'a> {
     cluster_name: &'a str,
     weight: f64,
     healthy: bool,
-    instance_id: String,
+    instance_id: ShownId<'a>,
     metadata: ShownMetadata<'a>,
 }
 
 impl<'a> Found<'a> {
-    pub(super) fn new(snapshot: &Snapshot, instance: &'a Instance, grouped: &str) -> Self {
+    pub(super) fn new(snapshot: &'a Snapshot, instance: &'a Instance, grouped: &'a str) -> Self {
         let key = &instance.key;
-        let derived = || DerivedId { key, grouped }.to_string();
         Self {
             ip: key.host.as_str(),
             port: key.port.get(),
             cluster_name: key.cluster.as_str(),
             weight: instance.weight.get(),
             healthy: instance.healthy.or(true),
-            instance_id: snapshot.custom_id(key).map_or_else(derived, str::to_owned),
+            instance_id: ShownId {
+                snapshot,
+                key,
+                grouped,
+            },
             metadata: ShownMetadata(&instance.metadata),
         }
     }

@@ -237,15 +237,18 @@ fn of_version(version: PresentedVersion) -> Router<Site> {
 
 /// v1 for naming, in the shapes and words of a version.
 fn naming(version: PresentedVersion) -> Router<Site> {
-    let no_cluster = || get(operator::no_cluster);
     let switches = || get(operator::switches).put(operator::set_switch);
-    let mut routes = match version.is_first_generation() {
-        true => first::routes(version),
-        false => v1().route("/operator/distro/client", no_cluster()),
-    };
-    routes = routes
+    let mut routes = v1()
+        .merge(match version.is_first_generation() {
+            true => first::routes(),
+            false => v1_since_2(),
+        })
         .route("/operator/switches", switches())
         .route("/ops/switches", switches());
+    if version.is_since_1_4() {
+        let metadata = put(batch::put).delete(batch::take);
+        routes = routes.route("/instance/metadata/batch", metadata);
+    }
     if version.has_v2() {
         return routes;
     }
@@ -254,14 +257,15 @@ fn naming(version: PresentedVersion) -> Router<Site> {
     }
     routes
         .route("/operator/servers", get(operator::servers))
-        .route("/operator/cluster/state", no_cluster())
-        .route("/raft/leader", no_cluster())
-        .route("/raft/state", no_cluster())
+        .route("/operator/cluster/state", get(operator::no_cluster))
+        .route("/raft/leader", get(operator::no_cluster))
+        .route("/raft/state", get(operator::no_cluster))
         .layer(map_response(move |response: Response| {
             std::future::ready(wording::in_words_of(version, response))
         }))
 }
 
+/// What is the same in every version.
 fn v1() -> Router<Site> {
     let health = || put(cluster::set_health);
     Router::new()
@@ -269,15 +273,9 @@ fn v1() -> Router<Site> {
             "/instance",
             post(instance::register)
                 .delete(instance::deregister)
-                .put(instance::update)
                 .patch(instance::patch)
                 .get(instance::detail),
         )
-        .route(
-            "/instance/metadata/batch",
-            put(batch::put).delete(batch::take),
-        )
-        .route("/instance/list", get(instance::list))
         .route("/instance/beat", put(instance::beat))
         .route("/instance/statuses", get(instance::statuses))
         .route(
@@ -287,17 +285,26 @@ fn v1() -> Router<Site> {
                 .put(service::update)
                 .get(service::detail),
         )
-        .route("/service/list", get(service::list))
-        .route("/service/names", get(service::names))
-        .route("/catalog/services", get(catalog::services))
         .route("/catalog/service", get(catalog::service))
-        .route("/catalog/instances", get(catalog::instances))
         .route("/cluster", put(cluster::update))
         .route("/health", health())
         .route("/health/instance", health())
+}
+
+/// What 2.0 and later answer otherwise than [1.x](first::routes), or as the
+/// first.
+fn v1_since_2() -> Router<Site> {
+    Router::new()
+        .route("/instance", put(instance::update))
+        .route("/instance/list", get(instance::list))
+        .route("/service/list", get(service::list))
+        .route("/service/names", get(service::names))
+        .route("/catalog/services", get(catalog::services))
+        .route("/catalog/instances", get(catalog::instances))
         .route("/service/subscribers", get(subscribers::list))
         .route("/service/selector/types", get(operator::selectors))
         .route("/health/checkers", get(operator::checkers))
+        .route("/operator/distro/client", get(operator::no_cluster))
         .route("/operator/metrics", get(console::metrics))
         .route("/ops/metrics", get(console::metrics))
 }

@@ -15,10 +15,11 @@ use crate::intern::Interner;
 use crate::wire::read_service;
 
 /// How long a body may take to arrive.
-pub(super) const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The parameters of a request. Where a name stands twice, the first counts,
 /// and the query comes before the form.
+#[derive(Clone)]
 pub(super) struct Params {
     pairs: Vec<(String, String)>,
     path: String,
@@ -27,9 +28,12 @@ pub(super) struct Params {
 impl FromRequest<Site> for Params {
     type Rejection = Failure;
 
-    async fn from_request(request: Request, site: &Site) -> Result<Self, Failure> {
+    async fn from_request(mut request: Request, site: &Site) -> Result<Self, Failure> {
         let reads = request.method() == Method::GET;
-        let params = Self::read(request).await?;
+        let params = match request.extensions_mut().remove() {
+            Some(read_at_the_gate) => read_at_the_gate,
+            None => Self::read(request).await?,
+        };
         if site.registry.settings().version.checks_parameters() {
             check(|name| params.get(name), reads)?;
         }
@@ -54,16 +58,21 @@ impl Params {
                 *request.method_mut() = Method::POST;
             }
             let form = Form::<Vec<(String, String)>>::from_request(request, &());
-            let form = tokio::time::timeout(BODY_TIMEOUT, form).await;
-            let form = form.map_err(|_| {
-                let text = "the body did not arrive in time".to_owned();
-                Failure::Body(StatusCode::REQUEST_TIMEOUT, text)
-            })?;
+            let form = in_time(form).await?;
             let form = form.map_err(|error| Failure::Body(error.status(), error.body_text()))?;
             pairs.extend(form.0);
         }
         Ok(Self { pairs, path })
     }
+}
+
+/// What comes of a body that is waited for.
+pub(super) async fn in_time<T>(arrival: impl Future<Output = T>) -> Result<T, Failure> {
+    let arrived = tokio::time::timeout(BODY_TIMEOUT, arrival).await;
+    arrived.map_err(|_| {
+        let text = "the body did not arrive in time".to_owned();
+        Failure::Body(StatusCode::REQUEST_TIMEOUT, text)
+    })
 }
 
 fn has_form(request: &Request) -> bool {
@@ -104,6 +113,15 @@ impl Params {
     /// A whole number.
     pub(super) fn integer(&self, name: &'static str) -> Result<i64, Failure> {
         integer(self.required(name)?)
+    }
+
+    /// The page that a list of names is asked for, and its size. A number that
+    /// is none counts as 0 here, and only here.
+    pub(super) fn page_of_names(&self) -> Result<(i64, i64), Failure> {
+        self.required("pageNo")?;
+        self.required("pageSize")?;
+        let number = |name| self.integer(name).unwrap_or(0);
+        Ok((number("pageNo"), number("pageSize")))
     }
 
     /// A whole number, or what to take where there is none.

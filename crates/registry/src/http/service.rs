@@ -118,11 +118,7 @@ pub(super) async fn list(State(site): State<Site>, params: Params) -> Result<Res
         count: usize,
         doms: Vec<&'a str>,
     }
-    params.required("pageNo")?;
-    params.required("pageSize")?;
-    // A number that is none counts as 0 here, and only here.
-    let page_no = params.integer("pageNo").unwrap_or(0);
-    let page_size = params.integer("pageSize").unwrap_or(0);
+    let (page_no, page_size) = params.page_of_names()?;
     let group = GroupName::from(params.or("groupName", GroupName::DEFAULT));
     let namespace = params.namespace();
     let names = site.registry.act(|store, _| store.names(&namespace));
@@ -138,32 +134,41 @@ pub(super) async fn list(State(site): State<Site>, params: Params) -> Result<Res
 }
 
 pub(super) async fn names(State(site): State<Site>, params: Params) -> Result<Response, Failure> {
-    let pattern = params.get("expr").map(Pattern::parse).transpose()?;
-    let registry = &site.registry;
-    let namespaces = match params.get("namespaceId") {
-        Some(namespace) => vec![NamespaceId::from(namespace)],
-        None => registry.namespaces(),
-    };
-    let mut count = 0;
-    let mut found = BTreeMap::new();
-    for namespace in namespaces {
-        let mut grouped = Vec::new();
-        for service in registry.services(&namespace) {
-            let wanted = match &pattern {
-                Some(pattern) => pattern.finds(service.name.as_str())?,
-                None => true,
-            };
-            grouped.extend(wanted.then(|| service.grouped()));
-        }
-        count += grouped.len();
-        found.insert(namespace.as_str().to_owned(), grouped);
-    }
-    let key = match registry.settings().version.names_oddly() {
+    let found = names_by_namespace(&site.registry, &params, ServiceKey::grouped)?;
+    let count: usize = found.values().map(Vec::len).sum();
+    let key = match site.registry.settings().version.names_oddly() {
         true => ODD_NAMES_KEY,
         false => NAMES_KEY,
     };
     let body = serde_json::json!({ key: found, "count": count });
     Ok(Json(body).into_response())
+}
+
+/// The services that match `expr`, of the namespace that is named or of all,
+/// each as `shown`.
+pub(super) fn names_by_namespace(
+    registry: &Registry,
+    params: &Params,
+    shown: impl Fn(&ServiceKey) -> String,
+) -> Result<BTreeMap<String, Vec<String>>, Failure> {
+    let pattern = params.get("expr").map(Pattern::parse).transpose()?;
+    let namespaces = match params.get("namespaceId") {
+        Some(namespace) => vec![NamespaceId::from(namespace)],
+        None => registry.namespaces(),
+    };
+    let mut found = BTreeMap::new();
+    for namespace in namespaces {
+        let mut names = Vec::new();
+        for service in registry.services(&namespace) {
+            let wanted = match &pattern {
+                Some(pattern) => pattern.finds(service.name.as_str())?,
+                None => true,
+            };
+            names.extend(wanted.then(|| shown(&service)));
+        }
+        found.insert(namespace.as_str().to_owned(), names);
+    }
+    Ok(found)
 }
 
 /// The clusters of a service's instances, with the checkers set for them.

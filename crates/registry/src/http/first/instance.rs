@@ -14,7 +14,7 @@ use crate::http::instance::{described, kind, named, override_with, put_in};
 use crate::http::params::Params;
 use crate::registry::Registry;
 use crate::store::{Clusters, Holder, Snapshot};
-use crate::wire::{DerivedId, ShownMetadata};
+use crate::wire::{ShownId, ShownMetadata};
 
 /// What clients are told to wait between polls, in milliseconds.
 const CACHE_MILLIS: u32 = 3_000;
@@ -48,7 +48,7 @@ struct Host<'a> {
     valid: bool,
     healthy: bool,
     marked: bool,
-    instance_id: String,
+    instance_id: ShownId<'a>,
     metadata: ShownMetadata<'a>,
     enabled: bool,
     weight: f64,
@@ -88,17 +88,17 @@ pub(super) async fn list(
     let hosts = consumers_view(&snapshot, &clusters, healthy_only);
     let hosts = hosts.into_iter().map(|(instance, healthy)| {
         let key = &instance.key;
-        let derived = || {
-            let grouped = &grouped;
-            DerivedId { key, grouped }.to_string()
-        };
         Host {
             ip: key.host.as_str(),
             port: key.port.get(),
             valid: healthy,
             healthy,
             marked: false,
-            instance_id: snapshot.custom_id(key).map_or_else(derived, str::to_owned),
+            instance_id: ShownId {
+                snapshot: &snapshot,
+                key,
+                grouped: &grouped,
+            },
             metadata: ShownMetadata(&instance.metadata),
             enabled: instance.enabled,
             weight: instance.weight.get(),

@@ -10,54 +10,24 @@ mod instance;
 mod service;
 
 use axum::Router;
-use axum::routing::{get, post, put};
+use axum::routing::{get, put};
 use syncline_model::ServiceKey;
 
 use super::failure::{Code, Failure};
-use super::{Site, batch, catalog as raw, cluster, console, operator};
-use super::{instance as writes, service as services};
-use crate::presented::PresentedVersion;
+use super::{Site, console, operator};
 
-pub(super) fn routes(version: PresentedVersion) -> Router<Site> {
-    let health = || put(cluster::set_health);
-    let routes = Router::new()
-        .route(
-            "/instance",
-            post(writes::register)
-                .delete(writes::deregister)
-                .put(instance::update)
-                .patch(writes::patch)
-                .get(writes::detail),
-        )
+pub(super) fn routes() -> Router<Site> {
+    Router::new()
+        .route("/instance", put(instance::update))
         .route("/instance/list", get(instance::list))
-        .route("/instance/beat", put(writes::beat))
-        .route("/instance/statuses", get(writes::statuses))
-        .route(
-            "/service",
-            post(services::create)
-                .delete(services::delete)
-                .put(services::update)
-                .get(services::detail),
-        )
         .route("/service/list", get(service::list))
         .route("/service/names", get(service::names))
         .route("/service/subscribers", get(service::subscribers))
         .route("/catalog/services", get(catalog::services))
-        .route("/catalog/service", get(raw::service))
         .route("/catalog/instances", get(catalog::instances))
-        .route("/cluster", put(cluster::update))
-        .route("/health", health())
-        .route("/health/instance", health())
         .route("/operator/distro/status", get(operator::distro_status))
         .route("/operator/metrics", get(console::first_metrics))
-        .route("/ops/metrics", get(console::first_metrics));
-    match version.is_since_1_4() {
-        true => routes.route(
-            "/instance/metadata/batch",
-            put(batch::put).delete(batch::take),
-        ),
-        false => routes,
-    }
+        .route("/ops/metrics", get(console::first_metrics))
 }
 
 /// 1.x takes no names of services but these, groups included.

@@ -1,17 +1,14 @@
 //! Lists of services as 1.x gives them.
 
-use std::collections::BTreeMap;
-
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use syncline_model::{GroupName, NamespaceId};
+use syncline_model::{GroupName, ServiceKey};
 
 use crate::http::Site;
 use crate::http::failure::{Code, Failure};
 use crate::http::params::Params;
-use crate::http::pattern::Pattern;
-use crate::http::service::NAMES_KEY;
+use crate::http::service::{NAMES_KEY, names_by_namespace};
 use crate::http::subscribers;
 use crate::page::page;
 use crate::store::Names;
@@ -20,11 +17,7 @@ use crate::store::Names;
 const ALL_GROUPS: &str = "*";
 
 pub(super) async fn list(State(site): State<Site>, params: Params) -> Result<Response, Failure> {
-    params.required("pageNo")?;
-    params.required("pageSize")?;
-    // A number that is none counts as 0 here, and only here.
-    let page_no = params.integer("pageNo").unwrap_or(0);
-    let page_size = params.integer("pageSize").unwrap_or(0);
+    let (page_no, page_size) = params.page_of_names()?;
     let namespace = params.namespace();
     let listing = site.registry.act(|store, _| store.names(&namespace));
     let group = params.or("groupName", GroupName::DEFAULT);
@@ -63,27 +56,12 @@ fn strict_page(names: &[String], page_no: i64, page_size: i64) -> Result<&[Strin
 
 /// Names without their groups, and the number of namespaces.
 pub(super) async fn names(State(site): State<Site>, params: Params) -> Result<Response, Failure> {
-    let pattern = params.get("expr").map(Pattern::parse).transpose()?;
-    let registry = &site.registry;
-    let namespaces = match params.get("namespaceId") {
-        Some(namespace) => vec![NamespaceId::from(namespace)],
-        None => registry.namespaces(),
-    };
-    let mut found = BTreeMap::new();
-    for namespace in namespaces {
-        let mut names = Vec::new();
-        for service in registry.services(&namespace) {
-            let name = service.name.as_str();
-            let wanted = match &pattern {
-                Some(pattern) => pattern.finds(name)?,
-                None => true,
-            };
-            names.extend(wanted.then(|| name.to_owned()));
-        }
-        // The same name in several groups is there once.
+    let name = |service: &ServiceKey| service.name.as_str().to_owned();
+    let mut found = names_by_namespace(&site.registry, &params, name)?;
+    // The same name in several groups is there once.
+    for names in found.values_mut() {
         names.sort();
         names.dedup();
-        found.insert(namespace.as_str().to_owned(), names);
     }
     let body = serde_json::json!({ "count": found.len(), NAMES_KEY: found });
     Ok(Json(body).into_response())
