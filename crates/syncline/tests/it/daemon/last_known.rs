@@ -1,6 +1,7 @@
 //! The last known good, from disk: what an embedded registry answers after a
 //! crash, with every source dead.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -26,6 +27,19 @@ fn two(n: usize) -> [Instance; 2] {
     [at(80).with("zone", "a"), at(81).weighing(2.0)]
 }
 
+/// A registry that stands in for another one.
+fn replica_of(source: Nacos, replica: SocketAddr) -> String {
+    let servers = source.servers();
+    format!(
+        "endpoints:
+  source: {{ kind: nacos, {servers} }}
+  replica: {{ kind: embedded, listen: \"{replica}\" }}
+links:
+  - {{ name: to-replica, from: source, to: replica }}
+"
+    )
+}
+
 /// How many instances each service has that a raw list shows.
 async fn counts(nacos: Nacos) -> anyhow::Result<Vec<u64>> {
     let path = "/nacos/v1/ns/catalog/services?namespaceId=public&pageNo=1&pageSize=5000";
@@ -45,15 +59,7 @@ async fn after_a_crash_with_its_source_dead_a_registry_answers_whole_lists_or_no
     }
     let mut setup = Setup::new()?;
     let replica = setup.address()?;
-    let mut daemon = setup.run(&format!(
-        "endpoints:
-  source: {{ kind: nacos, {} }}
-  replica: {{ kind: embedded, listen: \"{replica}\" }}
-links:
-  - {{ name: to-replica, from: source, to: replica }}
-",
-        source.nacos.servers()
-    ))?;
+    let mut daemon = setup.run(&replica_of(source.nacos, replica))?;
     let all = 2 * SERVICES;
     daemon
         .is(|status| status.links[0].instances == all && status.links[0].pending == 0)
@@ -106,15 +112,7 @@ async fn a_registry_that_never_had_anything_serves_its_own_clients_all_the_same(
     let source = Embedded::serve().await?.die().await;
     let mut setup = Setup::new()?;
     let replica = setup.address()?;
-    let mut daemon = setup.run(&format!(
-        "endpoints:
-  source: {{ kind: nacos, {} }}
-  replica: {{ kind: embedded, listen: \"{replica}\" }}
-links:
-  - {{ name: to-replica, from: source, to: replica }}
-",
-        source.servers()
-    ))?;
+    let mut daemon = setup.run(&replica_of(source, replica))?;
     let replica = Nacos::at(replica);
     let mut native = Application::at(replica).await?;
     let one = Instance::at("10.0.0.1:80");
