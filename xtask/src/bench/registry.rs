@@ -6,6 +6,7 @@
 
 mod candidate;
 mod fan_out;
+mod lane;
 mod load;
 mod memory;
 mod rates;
