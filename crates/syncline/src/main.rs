@@ -6,6 +6,10 @@ use std::process::ExitCode;
 use clap::Parser;
 use syncline::cli::{self, Cli, Exit};
 
+/// Registries make and drop small things thousands of times a second.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let palette = cli
