@@ -4,6 +4,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, OnceLock};
 
+use axum::body::Bytes;
 use parking_lot::Mutex;
 use serde::ser::{SerializeSeq, Serializer};
 use serde_json::value::RawValue;
@@ -17,6 +18,9 @@ use crate::store::{Clusters, Selection, Snapshot};
 use crate::unasked;
 use crate::wire::{ShownInstance, ShownService};
 
+/// Bytes that an answer takes beside its instances, where names are short.
+const ROOM_AROUND_HOSTS: usize = 384;
+
 /// What a consumer is shown of a service at one revision.
 pub(crate) struct Answer {
     key: ServiceKey,
@@ -26,6 +30,8 @@ pub(crate) struct Answer {
     stamp: Moment,
     /// The same as a push, once somebody was due one.
     push: OnceLock<Push>,
+    /// The same as the body of an answer over HTTP, once somebody asked.
+    over_http: OnceLock<Bytes>,
 }
 
 /// A push as it goes out to every subscriber with the same clusters. Its id
@@ -90,6 +96,7 @@ impl Answers {
             protected: selection.protected,
             stamp: snapshot.stamp,
             push: OnceLock::new(),
+            over_http: OnceLock::new(),
         });
         self.keep(wanted, &answer);
         Ok(answer)
@@ -104,6 +111,7 @@ impl Answers {
             protected: false,
             stamp: now,
             push: OnceLock::new(),
+            over_http: OnceLock::new(),
         }
     }
 
@@ -159,6 +167,16 @@ impl Answer {
         )
     }
 
+    /// The whole answer as v1 gives it over HTTP.
+    pub(crate) fn over_http(&self) -> Result<Bytes, serde_json::Error> {
+        if let Some(body) = self.over_http.get() {
+            return Ok(body.clone());
+        }
+        let mut body = Vec::with_capacity(self.hosts.get().len() + ROOM_AROUND_HOSTS);
+        serde_json::to_writer(&mut body, &self.shown_as(&self.key.grouped()))?;
+        Ok(self.over_http.get_or_init(|| body.into()).clone())
+    }
+
     /// The instances alone, as v3 lists them.
     pub(crate) fn hosts(&self) -> &RawValue {
         &self.hosts
@@ -173,9 +191,9 @@ impl Answer {
         Ok(Push { id, payload })
     }
 
-    /// Roughly the bytes that it keeps alive, its push included.
+    /// Roughly the bytes that it keeps alive, its push and body included.
     fn weight(&self) -> usize {
-        2 * self.hosts.get().len() + 512
+        3 * self.hosts.get().len() + 2 * ROOM_AROUND_HOSTS
     }
 }
 

@@ -75,10 +75,7 @@ pub(crate) fn read_instance(
     let metadata = instance.metadata.iter();
     let metadata = interner.metadata(metadata.map(|(key, value)| (key.as_str(), value.as_str())));
     let kind = match sent {
-        Sent::Alone(kind, version) => {
-            check_alone(&key, &metadata, version)?;
-            kind
-        }
+        Sent::Alone(kind, _) => kind,
         Sent::InBatch => Kind::Ephemeral,
     };
     let id = instance.instance_id.as_deref();
@@ -93,6 +90,9 @@ pub(crate) fn read_instance(
         ephemeral: Seen::Known(kind.is_ephemeral()),
         metadata,
     };
+    if let Sent::Alone(_, version) = sent {
+        check_alone(&instance, version)?;
+    }
     Ok((instance, id))
 }
 
@@ -120,18 +120,18 @@ pub(crate) fn read_key(
     })
 }
 
-fn check_alone(
-    key: &InstanceKey,
-    metadata: &Metadata,
+/// What a version checks of an instance that comes by itself.
+pub(crate) fn check_alone(
+    instance: &Instance,
     version: PresentedVersion,
 ) -> Result<(), BadInstance> {
-    let cluster = key.cluster.as_str();
+    let cluster = instance.key.cluster.as_str();
     let legal = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
     if version.checks_clusters() && !cluster.bytes().all(legal) {
         return Err(BadInstance::Cluster(cluster.to_owned()));
     }
     // Measured by Nacos's own times, whatever this registry's are.
-    let times = BeatTimes::of(metadata, &LifeSettings::default());
+    let times = BeatTimes::of(&instance.metadata, &LifeSettings::default());
     let shorter = times.unhealthy_after < times.interval || times.removed_after < times.interval;
     if version.checks_beat_times() && shorter {
         return Err(BadInstance::HeartBeat);

@@ -11,7 +11,6 @@ use syncline_model::{
     ClusterName, Instance, InstanceKey, Metadata, Port, Seen, ServiceKey, Weight,
 };
 use tempfile::TempDir;
-use tower::ServiceExt as _;
 
 use super::record::{decode, decode_key, encode, encode_key};
 use super::*;
@@ -457,8 +456,8 @@ async fn a_dropped_saver_saves_the_rest_also_unasked() {
 async fn call(registry: &Registry, method: &str, path: &str) -> (u16, String) {
     let request = axum::http::Request::builder().method(method).uri(path);
     let request = request.body(axum::body::Body::empty()).expect("a request");
-    let routes = crate::http::routes(registry.clone(), 8848);
-    let response = routes.oneshot(request).await.expect("infallible");
+    let front = crate::http::Front::new(registry, 8848);
+    let response = front.answer(request).await;
     let status = response.status().as_u16();
     let body = axum::body::to_bytes(response.into_body(), usize::MAX).await;
     let body = body.expect("a body in memory").to_vec();

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
+use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
-use syncline_model::{ClusterName, Instance, InstanceKey, Metadata, ServiceKey};
+use syncline_model::{ClusterName, Instance, InstanceKey, Metadata, Seen, ServiceKey, Weight};
 use syncline_nacos::message;
 
 use super::Site;
@@ -20,7 +21,12 @@ use crate::store::{
     Address, BeatTimes, Clusters, EditError, Kind, Override, Patch, Publication, PublishError,
     Snapshot,
 };
-use crate::wire::{Sent, ShownId, ShownMetadata, read_instance, read_key, read_service};
+use crate::wire::{
+    BadInstance, Sent, ShownId, ShownMetadata, check_alone, read_instance, read_key, read_service,
+};
+
+/// As axum says it.
+const JSON: &str = "application/json";
 
 /// A beat was taken.
 const TAKEN: u32 = 10_200;
@@ -45,17 +51,13 @@ pub(super) async fn put_in(
     service: &ServiceKey,
 ) -> Result<(), Failure> {
     let kind = kind(params);
-    let (instance, id) = described(registry, params, service, kind)?;
+    let instance = described(registry, params, kind)?;
     if registry.settings().version.is_first_generation() {
         first::check_name(service)?;
     }
     let address = address_of(&instance.key, kind);
-    publish(
-        registry,
-        &address,
-        service.clone(),
-        Publication::one(instance, id),
-    )?;
+    let publication = Publication::one(instance, None);
+    publish(registry, &address, service.clone(), publication)?;
     saved(registry, kind).await
 }
 
@@ -121,7 +123,7 @@ pub(super) async fn override_with(
     service: &ServiceKey,
 ) -> Result<(), Failure> {
     let kind = kind(params);
-    let (instance, _) = described(registry, params, service, kind)?;
+    let instance = described(registry, params, kind)?;
     let set = Override::new(instance.weight, instance.enabled, instance.metadata);
     let edited = registry.act(|store, now| store.set_override(service, instance.key, set, now));
     edited.map_err(|_| {
@@ -156,8 +158,7 @@ pub(super) async fn change(
     let weight = match params.get("weight") {
         Some(_) => {
             let weight = params.number_or("weight", 1.0)?;
-            let weight = syncline_model::Weight::new(weight);
-            Some(weight.ok_or(Failure::Instance(crate::wire::BadInstance::Weight))?)
+            Some(Weight::new(weight).ok_or(BadInstance::Weight)?)
         }
         None => None,
     };
@@ -189,12 +190,12 @@ pub(super) async fn list(
     let grouped = service.grouped();
     let heard = asker.listen(&site.registry, &params, &service, &clusters)?;
     let answer = site.registry.shown(service, clusters, healthy_only)?;
-    let shown = answer.shown_as(&grouped);
-    Ok(Json(match heard {
-        Heard::ByPolling => shown.polled(),
-        Heard::ByPush | Heard::Unasked => shown,
-    })
-    .into_response())
+    if heard == Heard::ByPolling {
+        let shown = answer.shown_as(&grouped).polled();
+        return Ok(Json(shown).into_response());
+    }
+    let body = answer.over_http()?;
+    Ok(([(header::CONTENT_TYPE, JSON)], body).into_response())
 }
 
 pub(super) async fn detail(State(site): State<Site>, params: Params) -> Result<Response, Failure> {
@@ -404,29 +405,22 @@ fn beat_of(registry: &Registry, service: &ServiceKey, ip: &str, port: i64) -> Op
 pub(super) fn described(
     registry: &Registry,
     params: &Params,
-    service: &ServiceKey,
     kind: Kind,
-) -> Result<(Instance, Option<Arc<str>>), Failure> {
+) -> Result<Instance, Failure> {
     let interner = &registry.inner.interner;
-    let mut described = message::Instance {
-        ip: params.required("ip")?.to_owned(),
-        port: params.integer("port")?,
-        cluster_name: cluster(params).to_owned(),
-        weight: params.number_or("weight", 1.0)?,
-        healthy: params.flag_or("healthy", true),
+    let (ip, port) = (params.required("ip")?, params.integer("port")?);
+    let weight = params.number_or("weight", 1.0)?;
+    let metadata = params.metadata(interner)?;
+    let instance = Instance {
+        key: read_key(ip, port, cluster(params), interner)?,
+        weight: Weight::new(weight).ok_or(BadInstance::Weight)?,
+        healthy: Seen::Known(params.flag_or("healthy", true)),
         enabled: enabled_flag(params),
-        ..message::Instance::default()
+        ephemeral: Seen::Known(kind.is_ephemeral()),
+        metadata: metadata.unwrap_or_else(Metadata::empty),
     };
-    if let Some(metadata) = params.metadata(interner)? {
-        let pairs = metadata.iter();
-        described.metadata = pairs.map(|(k, v)| (k.to_owned(), v.to_owned())).collect();
-    }
-    Ok(read_instance(
-        &described,
-        Sent::Alone(kind, registry.settings().version),
-        service,
-        interner,
-    )?)
+    check_alone(&instance, registry.settings().version)?;
+    Ok(instance)
 }
 
 /// The instance that the parameters of a write name.

@@ -39,6 +39,7 @@ mod cluster;
 mod console;
 mod failure;
 mod first;
+mod front;
 mod gate;
 mod instance;
 mod member;
@@ -52,6 +53,7 @@ mod v2;
 mod v3;
 mod wording;
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
@@ -59,6 +61,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::Body;
 use axum::extract::{DefaultBodyLimit, OriginalUri, State};
 use axum::http::{Method, Request, StatusCode};
 use axum::middleware::{from_fn_with_state, map_response};
@@ -71,7 +74,6 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tower::ServiceExt;
 
 use crate::configs;
 use crate::presented::PresentedVersion;
@@ -81,6 +83,7 @@ use crate::tls::Wire;
 use failure::spring_error;
 
 pub(crate) use asker::Peer;
+pub(crate) use front::Front;
 
 /// How long a connection may take to say what it wants, and to want something
 /// again.
@@ -105,7 +108,7 @@ pub(crate) async fn serve(
 ) {
     let port = listener.local_addr().as_ref().map_or(0, SocketAddr::port);
     let limit = registry.settings().limits.transports;
-    let routes = routes(registry.clone(), port);
+    let front = Arc::new(Front::new(&registry, port));
     let open = Arc::new(AtomicUsize::new(0));
     let connections = TaskTracker::new();
     loop {
@@ -117,11 +120,11 @@ pub(crate) async fn serve(
             tracing::warn!(limit, "too many HTTP connections; one was closed");
             continue;
         }
-        let (routes, registry, cancel) = (routes.clone(), registry.clone(), cancel.clone());
+        let (front, registry, cancel) = (front.clone(), registry.clone(), cancel.clone());
         let (open, tls) = (open.clone(), tls.clone());
         connections.spawn(async move {
             open.fetch_add(1, Ordering::Relaxed);
-            converse(stream, tls, routes, registry, cancel).await;
+            converse(stream, tls, front, registry, cancel).await;
             open.fetch_sub(1, Ordering::Relaxed);
         });
     }
@@ -138,7 +141,7 @@ pub(crate) async fn serve(
 async fn converse(
     stream: TcpStream,
     tls: Option<TlsAcceptor>,
-    routes: Router,
+    front: Arc<Front>,
     registry: Registry,
     cancel: CancellationToken,
 ) {
@@ -159,7 +162,8 @@ async fn converse(
         if let Some(peer) = peer {
             request.extensions_mut().insert(peer);
         }
-        routes.clone().oneshot(request)
+        let front = front.clone();
+        async move { Ok::<_, Infallible>(front.answer(request.map(Body::new)).await) }
     });
     let mut builder = Builder::new(TokioExecutor::new());
     builder
@@ -182,8 +186,8 @@ async fn converse(
     }
 }
 
-/// All that is answered over HTTP.
-pub(crate) fn routes(registry: Registry, port: u16) -> Router {
+/// All that is answered over HTTP, by its path.
+fn routes(registry: Registry, port: u16) -> Router {
     let settings = registry.settings();
     let body_limit = DefaultBodyLimit::max(settings.limits.http_body_bytes);
     let context_path = settings.context_path.trim_end_matches('/').to_owned();

@@ -17,7 +17,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, header};
 use serde_json::Value;
@@ -25,9 +24,9 @@ use syncline_nacos::message::generated;
 use syncline_nacos::message::payload::Payload;
 use syncline_testkit::recordings::{Direction, Exchange, Grpc, Http, Recording};
 use tokio::time::Instant;
-use tower::ServiceExt;
 
 use crate::grpc::InProcess;
+use crate::http::Front;
 use crate::registry::Registry;
 use crate::settings::Settings;
 
@@ -101,7 +100,7 @@ async fn replay(recording: &Recording, port: u16, differences: &'static Differen
 struct Replay {
     differences: &'static Differences,
     registry: Registry,
-    routes: Router,
+    front: Front,
     connections: BTreeMap<String, InProcess>,
     equal: usize,
     unexpected: Vec<String>,
@@ -120,7 +119,7 @@ impl Replay {
         let listed = listed.flat_map(|(_, notes)| notes.iter());
         Self {
             differences,
-            routes: crate::http::routes(registry.clone(), port),
+            front: Front::new(&registry, port),
             registry,
             connections: BTreeMap::new(),
             equal: 0,
@@ -134,7 +133,7 @@ impl Replay {
             // The console of 3.x is a server of its own.
             return;
         }
-        let answer = call(&self.routes, http).await;
+        let answer = call(&self.front, http).await;
         let missing = self
             .differences
             .missing
@@ -206,7 +205,7 @@ struct Answer {
     body: String,
 }
 
-async fn call(routes: &Router, http: &Http) -> Answer {
+async fn call(front: &Front, http: &Http) -> Answer {
     let uri = format!("{}?{}", http.path, encoded(&http.query));
     let mut request = Request::builder().method(http.method.as_str()).uri(uri);
     for (name, value) in &http.headers {
@@ -223,7 +222,7 @@ async fn call(routes: &Router, http: &Http) -> Answer {
         None => Body::empty(),
     };
     let request = request.body(body).expect("a request");
-    let response = routes.clone().oneshot(request).await.expect("infallible");
+    let response = front.answer(request).await;
     let content_type = response.headers().get(header::CONTENT_TYPE);
     let content_type = content_type.map(|value| value.to_str().expect("ASCII").to_owned());
     let status = response.status().as_u16();

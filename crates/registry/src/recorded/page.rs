@@ -7,10 +7,10 @@ use std::path::Path;
 
 use axum::body::Body;
 use axum::http::Request;
-use tower::ServiceExt;
 
 use super::calls::{CALLS, Call, In};
 use super::differences::{ALL, Differences, LIVE};
+use crate::http::Front;
 use crate::registry::Registry;
 use crate::settings::Settings;
 
@@ -51,14 +51,14 @@ async fn every_call_is_there_in_the_versions_that_have_it() {
             version: version.parse().expect("one that is presented"),
             ..Settings::default()
         };
-        let routes = crate::http::routes(Registry::new(settings), super::PORT);
+        let front = Front::new(&Registry::new(settings), super::PORT);
         for call in CALLS {
             let wanted = call.presented.contains(generation);
             for method in call.methods {
                 let uri = format!("/nacos{}", call.path);
                 let request = Request::builder().method(*method).uri(uri);
                 let request = request.body(Body::empty()).expect("a request");
-                let answer = routes.clone().oneshot(request).await.expect("infallible");
+                let answer = front.answer(request).await;
                 let status = answer.status().as_u16();
                 let body = axum::body::to_bytes(answer.into_body(), usize::MAX).await;
                 let body = body.expect("a body in memory");

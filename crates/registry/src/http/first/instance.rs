@@ -175,7 +175,7 @@ fn not_there(
             service.namespace
         )
     } else {
-        let (instance, _) = described(registry, params, service, kind(params))?;
+        let instance = described(registry, params, kind(params))?;
         let InstanceKey {
             host,
             port,
