@@ -34,13 +34,14 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Not there yet: persistent instances are not probed, selectors other than
-//! `none` are refused, and there is no fuzzy watch.
+//! Not there yet: selectors other than `none` are refused, and there is no
+//! fuzzy watch.
 
 mod access;
 mod answers;
 mod changes;
 mod check;
+mod checks;
 mod configs;
 mod durable;
 mod figures;
@@ -66,6 +67,7 @@ mod wire;
 
 pub use access::{AccessSettings, Grant, Password, Right, Rights, TokenKey, User};
 pub use changes::Changes;
+pub use checks::{CheckSettings, Pace};
 pub use configs::ConfigUpstream;
 pub use durable::FolderError;
 pub use figures::Figures;

@@ -41,6 +41,8 @@ pub(crate) struct Inner {
     saver: Option<Saver>,
     /// Wakes whoever waits for the store's next timer.
     sooner: Notify,
+    /// Wakes whoever looks at persistent instances.
+    checks_due: Notify,
     listeners: Listeners,
     pub(crate) outboxes: RwLock<Outboxes>,
     pub(crate) udp: Udp,
@@ -156,6 +158,7 @@ impl Registry {
             settings,
             clock,
             sooner: Notify::new(),
+            checks_due: Notify::new(),
             listeners: Listeners::default(),
             outboxes: RwLock::default(),
             interner,
@@ -272,11 +275,16 @@ impl Registry {
         }
     }
 
+    /// Waits until it is somebody's turn to be looked at.
+    pub(crate) async fn checks_due(&self) {
+        self.inner.checks_due.notified().await;
+    }
+
     /// Does something to the store, at the present moment, and hands on what
     /// follows from it. Short: the lock is held meanwhile.
     pub(crate) fn act<T>(&self, action: impl FnOnce(&mut Store, Moment) -> T) -> T {
         let now = self.inner.clock.now();
-        let (result, effects, sooner, unsaved) = {
+        let (result, effects, sooner, checks_due, unsaved) = {
             let mut store = self.inner.store.lock();
             let saved = store.durable_revision();
             store.advance(now);
@@ -288,8 +296,12 @@ impl Registry {
                 (None, Some(_)) => false,
             };
             let unsaved = store.durable_revision() > saved;
-            (result, store.take_effects(), sooner, unsaved)
+            let checks_due = store.has_due_checks();
+            (result, store.take_effects(), sooner, checks_due, unsaved)
         };
+        if checks_due {
+            self.inner.checks_due.notify_one();
+        }
         if sooner {
             self.inner.sooner.notify_one();
         }

@@ -11,7 +11,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::registry::Registry;
 use crate::tls::ServerTls;
-use crate::{grpc, http, udp};
+use crate::{checks, grpc, http, udp};
 
 /// Nacos clients look for gRPC at the HTTP port plus this.
 pub const GRPC_OFFSET: u16 = 1000;
@@ -172,7 +172,8 @@ pub async fn serve(
     }
     pushing.close();
     let keeping = registry.keep_time(&cancel);
-    let (served, (), (), ()) = tokio::join!(grpc, http, keeping, pushing.wait());
+    let checking = checks::run(&registry, &cancel);
+    let (served, (), (), (), ()) = tokio::join!(grpc, http, keeping, checking, pushing.wait());
     served
 }
 

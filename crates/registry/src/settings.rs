@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::access::AccessSettings;
+use crate::checks::CheckSettings;
 use crate::presented::PresentedVersion;
 use crate::udp::UdpSettings;
 
@@ -22,6 +23,8 @@ pub struct Settings {
     pub limits: Limits,
     /// Pushes to clients of 1.x.
     pub udp: UdpSettings,
+    /// How persistent instances are looked at.
+    pub checks: CheckSettings,
     /// Who may do what.
     pub access: AccessSettings,
 }
@@ -115,6 +118,7 @@ impl Default for Settings {
             life: LifeSettings::default(),
             limits: Limits::default(),
             udp: UdpSettings::default(),
+            checks: CheckSettings::default(),
             access: AccessSettings::default(),
         }
     }

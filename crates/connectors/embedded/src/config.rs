@@ -6,7 +6,9 @@ use std::net::SocketAddr;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use syncline_contract::{FilePath, Period};
-use syncline_registry::{LifeSettings, PresentedVersion, PushSettings, Quotas, Settings, TlsFiles};
+use syncline_registry::{
+    CheckSettings, LifeSettings, PresentedVersion, PushSettings, Quotas, Settings, TlsFiles,
+};
 
 pub use crate::access::{AccessConfig, RightConfig, UserConfig};
 
@@ -29,6 +31,14 @@ pub struct EmbeddedConfig {
     /// How long clients may take to come back after a start: so long a link from
     /// here takes nothing away for what is not there.
     pub return_within: Period,
+
+    /// Whether persistent instances are looked at, as Nacos does it: by a TCP
+    /// connection, or by the checker that was set for their cluster.
+    pub health_checks: bool,
+
+    /// How many of them are looked at in a second, at most.
+    #[schemars(range(min = 1))]
+    pub health_checks_per_second: u32,
 
     /// The endpoint (of kind nacos) to which clients' calls about configurations
     /// are passed on. They are refused where there is none.
@@ -55,6 +65,8 @@ impl Default for EmbeddedConfig {
             presents: PresentedVersion::default(),
             push_delay: PushSettings::default().delay.into(),
             return_within: LifeSettings::default().return_within.into(),
+            health_checks: true,
+            health_checks_per_second: CheckSettings::default().per_second,
             configs_from: None,
             access: AccessConfig::default(),
             read_only: false,
@@ -72,6 +84,10 @@ impl EmbeddedConfig {
         if !self.listen.0.ip().is_loopback() && self.access.is_silent() {
             found.push(("listen", EXPOSED.to_owned()));
         }
+        if self.health_checks_per_second == 0 {
+            let what = "must be at least 1; `health_checks: false` looks at nothing";
+            found.push(("health_checks_per_second", what.to_owned()));
+        }
         let faults = self.access.faults().into_iter();
         found.extend(faults.map(|fault| ("access", fault)));
         found
@@ -85,6 +101,8 @@ impl EmbeddedConfig {
         };
         settings.push.delay = self.push_delay.get();
         settings.life.return_within = self.return_within.get();
+        settings.checks.enabled = self.health_checks;
+        settings.checks.per_second = self.health_checks_per_second;
         settings.limits.quotas = self.limits.quotas();
         settings.access = self.access.settings();
         settings.access.read_only = self.read_only;
@@ -205,6 +223,18 @@ mod tests {
         assert_eq!(found[0].0, "listen");
         config.access.open = true;
         assert_eq!(config.contradictions(), []);
+    }
+
+    #[test]
+    fn checks_are_on_as_at_any_nacos_and_can_be_off() {
+        let mut config = EmbeddedConfig::default();
+        assert!(config.settings().checks.enabled);
+        config.health_checks = false;
+        assert!(!config.settings().checks.enabled);
+        config.health_checks_per_second = 0;
+        let found = config.contradictions();
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].0, "health_checks_per_second");
     }
 
     #[test]

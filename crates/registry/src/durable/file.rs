@@ -18,8 +18,10 @@ use crate::store::{Durable, DurableKey};
 const NAME: &str = "registry.redb";
 const LOCK: &str = "lock";
 
-/// The format that this version reads and writes.
-const FORMAT: u32 = 1;
+/// The format that this version writes.
+const FORMAT: u32 = 2;
+/// One that it reads as well: checkers of clusters had no port.
+const EARLIER_FORMAT: u32 = 1;
 const FORMAT_KEY: &str = "format";
 
 const ABOUT: TableDefinition<'static, &str, u32> = TableDefinition::new("syncline-registry");
@@ -307,12 +309,26 @@ fn open_existing(path: &Path, open: &OpenDatabase) -> Result<Database, FolderErr
     let format = format().map_err(|error| database_failed("opening", path, error))?;
     match format {
         Some(FORMAT) => Ok(database),
+        Some(EARLIER_FORMAT) => {
+            // So that an earlier version says that it is too old, and does not
+            // take for damaged what it does not know.
+            let raised = raise_format(&database);
+            raised.map_err(|error| database_failed("writing", path, error))?;
+            Ok(database)
+        }
         Some(found) if found > FORMAT => Err(FolderError::Newer {
             path: path.to_owned(),
             found,
         }),
         _ => Err(corrupt(path, "it is a database of something else")),
     }
+}
+
+fn raise_format(database: &Database) -> Result<(), redb::Error> {
+    let transaction = database.begin_write()?;
+    transaction.open_table(ABOUT)?.insert(FORMAT_KEY, FORMAT)?;
+    transaction.commit()?;
+    Ok(())
 }
 
 /// Each page's checksum is verified when the file is opened, so that damage is

@@ -14,6 +14,7 @@ use syncline_model::{
     ClusterName, Instance, InstanceKey, Metadata, Port, Seen, ServiceKey, Weight,
 };
 
+use crate::checks::{Checker, ClusterRecord};
 use crate::intern::Interner;
 use crate::store::{Durable, DurableKey, Kind, Override, Part, ServiceRecord};
 
@@ -54,7 +55,20 @@ struct StoredSettings {
 struct StoredRecord {
     protect_threshold: String,
     metadata: BTreeMap<String, String>,
+    #[serde(default)]
+    clusters: BTreeMap<String, StoredCluster>,
+    /// Checkers alone, as format 1 had them.
+    #[serde(default, skip_serializing)]
     checkers: BTreeMap<String, String>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+struct StoredCluster {
+    checker: String,
+    check_port: i32,
+    own_port: bool,
+    metadata: BTreeMap<String, String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -124,7 +138,7 @@ pub(super) fn encode(key: &[u8], durable: &Durable) -> Result<Vec<u8>, RecordErr
     let body = match durable {
         Durable::Settings { kind, record } => serde_json::to_vec(&StoredSettings {
             ephemeral: kind.map(Kind::is_ephemeral),
-            record: record.as_deref().map(store_record),
+            record: record.as_deref().map(store_record).transpose()?,
         }),
         Durable::Override(set) => serde_json::to_vec(&StoredOverride {
             weight: set.weight.get().to_string(),
@@ -169,7 +183,7 @@ pub(super) fn decode(
                     protect_threshold: threshold
                         .map_err(|_| RecordError::Senseless("protect threshold"))?,
                     metadata: metadata(&record.metadata),
-                    checkers: read_checkers(record.checkers),
+                    clusters: read_clusters(&record, metadata)?,
                 }))
             });
             Durable::Settings {
@@ -211,22 +225,46 @@ fn checksum(key: &[u8], body: &[u8]) -> [u8; CHECKSUM_BYTES] {
     hasher.finalize().to_le_bytes()
 }
 
-fn store_record(record: &ServiceRecord) -> StoredRecord {
-    let checkers = record.checkers.iter();
-    StoredRecord {
+fn store_record(record: &ServiceRecord) -> Result<StoredRecord, RecordError> {
+    let clusters = record.clusters.iter().map(|(name, cluster)| {
+        let stored = StoredCluster {
+            checker: serde_json::to_string(&cluster.checker)?,
+            check_port: cluster.check_port,
+            own_port: cluster.own_port,
+            metadata: store_metadata(&cluster.metadata),
+        };
+        Ok::<_, RecordError>((name.to_string(), stored))
+    });
+    Ok(StoredRecord {
         protect_threshold: record.protect_threshold.to_string(),
         metadata: store_metadata(&record.metadata),
-        checkers: checkers
-            .map(|(cluster, checker)| (cluster.to_string(), checker.to_string()))
-            .collect(),
-    }
+        clusters: clusters.collect::<Result<_, _>>()?,
+        checkers: BTreeMap::new(),
+    })
 }
 
-fn read_checkers(stored: BTreeMap<String, String>) -> BTreeMap<ClusterName, Arc<str>> {
-    let checkers = stored.into_iter();
-    checkers
-        .map(|(cluster, checker)| (ClusterName::from(cluster), Arc::from(checker)))
-        .collect()
+fn read_clusters(
+    stored: &StoredRecord,
+    metadata: impl Fn(&BTreeMap<String, String>) -> Metadata,
+) -> Result<BTreeMap<ClusterName, Arc<ClusterRecord>>, RecordError> {
+    let named = |name: &str, cluster| (ClusterName::from(name), Arc::new(cluster));
+    let alone = stored.checkers.iter().map(|(name, checker)| {
+        let cluster = ClusterRecord {
+            checker: Checker::parse(checker)?,
+            ..ClusterRecord::default()
+        };
+        Ok(named(name, cluster))
+    });
+    let whole = stored.clusters.iter().map(|(name, cluster)| {
+        let cluster = ClusterRecord {
+            checker: Checker::parse(&cluster.checker)?,
+            check_port: cluster.check_port,
+            own_port: cluster.own_port,
+            metadata: metadata(&cluster.metadata),
+        };
+        Ok(named(name, cluster))
+    });
+    alone.chain(whole).collect()
 }
 
 fn store_metadata(metadata: &Metadata) -> BTreeMap<String, String> {

@@ -14,6 +14,7 @@ use tempfile::TempDir;
 
 use super::record::{decode, decode_key, encode, encode_key};
 use super::*;
+use crate::checks::{Checker, ClusterRecord};
 use crate::registry::Registry;
 use crate::settings::Settings;
 use crate::store::{
@@ -134,9 +135,9 @@ fn a_database_of_something_else_and_a_newer_format_are_refused() {
         matches!(foreign, FolderError::Corrupt { .. }),
         "{foreign:?}"
     );
-    let newer = other("syncline-registry", 2);
+    let newer = other("syncline-registry", 3);
     assert!(
-        matches!(newer, FolderError::Newer { found: 2, .. }),
+        matches!(newer, FolderError::Newer { found: 3, .. }),
         "{newer:?}"
     );
 }
@@ -200,6 +201,68 @@ fn of_a_file_that_was_closed_the_commit_before_the_last_never_comes_back() {
 }
 
 #[test]
+fn checkers_of_the_first_format_are_read() {
+    let body = br#"{"ephemeral":false,"record":{"protect-threshold":"0.5","metadata":{},
+        "checkers":{"c1":"{\"type\":\"HTTP\",\"path\":\"/ok\"}"}}}"#;
+    let key = DurableKey {
+        part: Part::Settings,
+        ..key(1)
+    };
+    let key_bytes = encode_key(&key).expect("encodes");
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(&key_bytes);
+    hasher.update(body);
+    let sealed = [&hasher.finalize().to_le_bytes(), &body[..]].concat();
+    let read = decode(&key_bytes, &key.part, &sealed, &Interner::new()).expect("reads");
+    let Durable::Settings {
+        record: Some(record),
+        ..
+    } = read
+    else {
+        panic!("settings, not {read:?}");
+    };
+    let cluster = &record.clusters[&ClusterName::from("c1")];
+    let said = Checker::parse(r#"{"type":"HTTP","path":"/ok"}"#).expect("an object");
+    assert_eq!(cluster.checker, said);
+    assert!(cluster.own_port);
+}
+
+#[test]
+fn a_file_of_the_first_format_is_taken_over() {
+    use redb::{Database, ReadableTable as _, TableDefinition};
+    let folder = folder();
+    let mut file = open(folder.path()).expect("makes");
+    file.write(&[row(1)]).expect("writes");
+    drop(file);
+    let table: TableDefinition<'_, &str, u32> = TableDefinition::new("syncline-registry");
+    let path = folder.path().join(NAME);
+    let set = |format: Option<u32>| {
+        let database = Database::open(&path).expect("opens");
+        let transaction = database.begin_write().expect("begins");
+        let mut about = transaction.open_table(table).expect("opens");
+        let before = about
+            .get("format")
+            .expect("reads")
+            .map(|format| format.value());
+        if let Some(format) = format {
+            about.insert("format", format).expect("inserts");
+        }
+        drop(about);
+        transaction.commit().expect("commits");
+        before
+    };
+    set(Some(1));
+    let file = open(folder.path()).expect("opens");
+    assert_eq!(load(&file).expect("loads"), vec![row(1)]);
+    drop(file);
+    assert_eq!(
+        set(None),
+        Some(2),
+        "an earlier version refuses it from now on"
+    );
+}
+
+#[test]
 fn a_record_under_another_key_or_with_a_flipped_bit_is_refused() {
     let (one, durable) = row(1);
     let durable = durable.expect("is there");
@@ -223,6 +286,16 @@ fn metadata() -> impl Strategy<Value = Metadata> {
         .prop_map(Metadata::from_pairs)
 }
 
+fn cluster(text: &str, own_port: bool) -> ClusterRecord {
+    let said = serde_json::json!({ "type": "HTTP", "path": text, "headers": text });
+    ClusterRecord {
+        checker: Checker::parse(&said.to_string()).expect("an object"),
+        check_port: i32::from(own_port),
+        own_port,
+        metadata: Metadata::from_pairs([(text, text)]),
+    }
+}
+
 fn part() -> impl Strategy<Value = (DurableKey, Durable)> {
     let weight = (0.0..=Weight::MAX).prop_map(|weight| Weight::new(weight).expect("in range"));
     let names = (any::<String>(), any::<String>(), any::<String>());
@@ -244,8 +317,8 @@ fn part() -> impl Strategy<Value = (DurableKey, Durable)> {
                 let record = ServiceRecord {
                     protect_threshold: threshold,
                     metadata,
-                    checkers: id
-                        .map(|text| (instance.cluster, Arc::from(text)))
+                    clusters: id
+                        .map(|text| (instance.cluster, Arc::new(cluster(&text, enabled))))
                         .into_iter()
                         .collect(),
                 };

@@ -248,22 +248,23 @@ pub(super) async fn service(State(site): State<Site>, params: Params) -> Result<
     let service = params.service()?;
     let grouped = service.grouped();
     let snapshot = look(&site.registry, &service)?;
-    let clusters = service::clusters(&snapshot);
-    let own_port = match site.registry.settings().version.has_v3() {
+    let version = site.registry.settings().version;
+    let clusters = service::clusters(&snapshot, version);
+    let own_port = match version.has_v3() {
         true => "useIpPort4Check",
         false => "useIPPort4Check",
     };
     let clusters: Vec<_> = clusters
         .iter()
-        .map(|(name, checker)| {
+        .map(|(name, cluster)| {
             serde_json::json!({
                 "serviceName": grouped,
                 "name": name.as_str(),
-                "healthChecker": checker,
+                "healthChecker": service::checker(cluster, version),
                 "defaultPort": 80,
-                "defaultCheckPort": 80,
-                own_port: true,
-                "metadata": {},
+                "defaultCheckPort": cluster.check_port,
+                own_port: cluster.own_port,
+                "metadata": ShownMetadata(&cluster.metadata),
             })
         })
         .collect();
@@ -272,7 +273,7 @@ pub(super) async fn service(State(site): State<Site>, params: Params) -> Result<
             "name": service.name.as_str(),
             "groupName": service.group.as_str(),
             "protectThreshold": snapshot.threshold().unwrap_or(0.0),
-            "selector": service::selector(site.registry.settings().version),
+            "selector": service::selector(version),
             "metadata": service::metadata(&snapshot)?,
         },
         "clusters": clusters,

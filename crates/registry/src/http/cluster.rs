@@ -1,43 +1,39 @@
 //! Health by hand: a cluster's checker, and an instance's health.
 
-use std::sync::Arc;
-
 use axum::extract::State;
 use axum::response::Response;
-use serde::Deserialize;
-use syncline_model::{ClusterName, ServiceKey};
+use syncline_model::{ClusterName, Metadata, ServiceKey};
 
 use super::Site;
 use super::failure::{Code, Failure, ok};
 use super::instance::named;
 use super::params::Params;
+use crate::checks::{Checker, ClusterRecord};
 use crate::registry::Registry;
 use crate::store::EditError;
 
-/// What names a checker's kind.
-#[derive(Deserialize)]
-struct Checker {
-    r#type: String,
-}
-
 pub(super) async fn update(State(site): State<Site>, params: Params) -> Result<Response, Failure> {
-    set_checker(&site.registry, &params, &params.service()?).await?;
+    set_cluster(&site.registry, &params, &params.service()?).await?;
     Ok(ok())
 }
 
-/// Sets the checker of the cluster that the parameters name.
-pub(super) async fn set_checker(
+/// Sets the cluster that the parameters name.
+pub(super) async fn set_cluster(
     registry: &Registry,
     params: &Params,
     service: &ServiceKey,
 ) -> Result<(), Failure> {
     let cluster = ClusterName::from(params.required("clusterName")?);
-    params.integer("checkPort")?;
+    let check_port = params.integer("checkPort")?;
     params.required("useInstancePort4Check")?;
-    let checker = params.required("healthChecker")?;
-    serde_json::from_str::<Checker>(checker)?;
-    let checker: Arc<str> = Arc::from(checker);
-    let updated = registry.act(|store, now| store.set_checker(service, cluster, checker, now));
+    let metadata = || params.metadata(&registry.inner.interner);
+    let record = ClusterRecord {
+        checker: Checker::parse(params.required("healthChecker")?)?,
+        check_port: check_port.try_into().unwrap_or_default(),
+        own_port: params.flag_or("useInstancePort4Check", true),
+        metadata: metadata()?.unwrap_or_else(Metadata::empty),
+    };
+    let updated = registry.act(|store, now| store.set_cluster(service, cluster, record, now));
     updated.map_err(|_| {
         let text = if registry.settings().version.has_v3() {
             let ServiceKey { group, name, .. } = service;
@@ -72,12 +68,7 @@ pub(super) async fn set_health_of(
             params.flag_or("healthy", false)
         }
     };
-    let unchecked = |checker: &str| {
-        let checker = serde_json::from_str::<Checker>(checker);
-        checker.is_ok_and(|checker| checker.r#type == "NONE")
-    };
-    let set =
-        registry.act(|store, now| store.set_health(service, &instance, healthy, unchecked, now));
+    let set = registry.act(|store, now| store.set_health(service, &instance, healthy, now));
     set.map_err(|error| match error {
         EditError::CheckerWorking if !registry.settings().version.is_first_generation() => {
             let (grouped, cluster) = (service.grouped(), &instance.cluster);

@@ -22,8 +22,8 @@
 //!   refused;
 //! * there is no raft and no distro to tell of: such pages are answered with an
 //!   error that says so;
-//! * label selectors, snowflake instance ids, health checks, and making
-//!   namespaces, which exist while they have services, are missing. What is
+//! * label selectors, snowflake instance ids, and making namespaces, which
+//!   exist while they have services, are missing. What is
 //!   missing is answered as an unknown route: 501 under `/v1/ns`, else 404. So
 //!   is a login where there are no users, which makes clients go on without.
 //!

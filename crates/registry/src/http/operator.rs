@@ -2,6 +2,8 @@
 //! nobody changed anything. Nothing of it can be changed here: what could be is
 //! set in a configuration, where the next start finds it again.
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::extract::{OriginalUri, State};
 use axum::http::{HeaderMap, StatusCode};
@@ -12,6 +14,7 @@ use super::Site;
 use super::failure::{Failure, InResult, ok, result, spring_error};
 use super::member;
 use super::params::Params;
+use crate::checks::Pace;
 
 pub(super) async fn switches(State(site): State<Site>) -> Response {
     Json(all_switches(&site)).into_response()
@@ -57,6 +60,7 @@ fn keep_switch(site: &Site, params: &Params) -> Result<(), Failure> {
 
 fn all_switches(site: &Site) -> Value {
     let settings = site.registry.settings();
+    let checks = &settings.checks;
     let mut switches = json!({
         "masters": null,
         "adWeightMap": {},
@@ -64,15 +68,14 @@ fn all_switches(site: &Site) -> Value {
         "clientBeatInterval": 5_000,
         "defaultCacheMillis": 3_000,
         "distroThreshold": 0.7,
-        // The registry probes nothing.
-        "healthCheckEnabled": false,
+        "healthCheckEnabled": checks.enabled,
         "autoChangeHealthCheckEnabled": true,
         "distroEnabled": true,
         "enableStandalone": true,
         "pushEnabled": true,
-        "checkTimes": 3,
-        "httpHealthParams": { "max": 5_000, "min": 500, "factor": 0.85 },
-        "tcpHealthParams": { "max": 5_000, "min": 1_000, "factor": 0.75 },
+        "checkTimes": checks.times,
+        "httpHealthParams": paced(&checks.http),
+        "tcpHealthParams": paced(&checks.tcp),
         "mysqlHealthParams": { "max": 3_000, "min": 2_000, "factor": 0.65 },
         "incrementalList": [],
         "serverStatusSynchronizationPeriodMillis": 2_000,
@@ -110,6 +113,11 @@ fn all_switches(site: &Site) -> Value {
         switches[key] = version.into();
     }
     switches
+}
+
+fn paced(pace: &Pace) -> Value {
+    let millis = |wait: Duration| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+    json!({ "max": millis(pace.most), "min": millis(pace.least), "factor": pace.inertia })
 }
 
 /// The servers, as before 2.2: this one.

@@ -1,12 +1,12 @@
 //! Services over v1: create, delete, update, read, list.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use serde_json::value::RawValue;
 use syncline_model::{ClusterName, GroupName, NamespaceId, ServiceKey};
 
 use super::Site;
@@ -14,6 +14,7 @@ use super::failure::{Code, Failure, ok};
 use super::first;
 use super::params::Params;
 use super::pattern::Pattern;
+use crate::checks::{Checker, ClusterRecord};
 use crate::page::page;
 use crate::presented::PresentedVersion;
 use crate::registry::Registry;
@@ -92,11 +93,16 @@ pub(super) async fn detail(State(site): State<Site>, params: Params) -> Result<R
     let service = params.declared_service()?;
     let snapshot = site.registry.look(&service);
     let snapshot = snapshot.ok_or_else(|| Failure::UnknownService(service.clone()))?;
-    let clusters = clusters(&snapshot);
+    let version = site.registry.settings().version;
+    let clusters = clusters(&snapshot, version);
     let clusters: Vec<_> = clusters
         .iter()
-        .map(|(name, checker)| {
-            serde_json::json!({ "name": name.as_str(), "healthChecker": checker, "metadata": {} })
+        .map(|(name, cluster)| {
+            serde_json::json!({
+                "name": name.as_str(),
+                "healthChecker": checker(cluster, version),
+                "metadata": ShownMetadata(&cluster.metadata),
+            })
         })
         .collect();
     let body = serde_json::json!({
@@ -105,7 +111,7 @@ pub(super) async fn detail(State(site): State<Site>, params: Params) -> Result<R
         "name": service.name.as_str(),
         "protectThreshold": snapshot.threshold().unwrap_or(0.0),
         "metadata": metadata(&snapshot)?,
-        "selector": selector(site.registry.settings().version),
+        "selector": selector(version),
         "clusters": clusters,
     });
     Ok(Json(body).into_response())
@@ -171,23 +177,36 @@ pub(super) fn names_by_namespace(
     Ok(found)
 }
 
-/// The clusters of a service's instances, with the checkers set for them.
-pub(super) fn clusters(snapshot: &Snapshot) -> BTreeMap<ClusterName, Box<RawValue>> {
+/// The clusters of a service's instances, with what was set for them; in 1.x
+/// also those that have no instances.
+pub(super) fn clusters(
+    snapshot: &Snapshot,
+    version: PresentedVersion,
+) -> BTreeMap<&ClusterName, Arc<ClusterRecord>> {
+    let set = snapshot.record.iter().flat_map(|record| &record.clusters);
+    let set: BTreeMap<_, _> = set.collect();
+    let usual = Arc::<ClusterRecord>::default();
     let mut clusters = BTreeMap::new();
     for instance in snapshot.set.instances() {
         let cluster = &instance.key.cluster;
-        if clusters.contains_key(cluster) {
-            continue;
-        }
-        let record = snapshot.record.as_deref();
-        let checker = record.and_then(|record| record.checkers.get(cluster));
-        let checker = checker.map_or(r#"{"type":"TCP"}"#, |checker| checker);
-        // It was parsed before it was stored.
-        if let Ok(checker) = RawValue::from_string(checker.to_owned()) {
-            clusters.insert(cluster.clone(), checker);
-        }
+        let record = || Arc::clone(set.get(cluster).copied().unwrap_or(&usual));
+        clusters.entry(cluster).or_insert_with(record);
+    }
+    if version.is_first_generation() {
+        clusters.extend(set.into_iter().map(|(name, record)| (name, record.clone())));
     }
     clusters
+}
+
+/// A cluster's checker. For the one that checks nothing 1.3 has no name but
+/// that of its class.
+pub(super) fn checker(cluster: &ClusterRecord, version: PresentedVersion) -> serde_json::Value {
+    match &cluster.checker {
+        Checker::None if !version.is_since_1_4() => {
+            serde_json::json!({ "type": "AbstractHealthChecker$None" })
+        }
+        checker => serde_json::json!(checker),
+    }
 }
 
 /// A service's own metadata.

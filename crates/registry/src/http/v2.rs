@@ -17,6 +17,7 @@ use super::service;
 use super::{batch, catalog, cluster, console, member, operator};
 use crate::page::page;
 use crate::store::{Clusters, Kind, Names};
+use crate::wire::ShownMetadata;
 
 /// No page is longer.
 const LONGEST_PAGE: i64 = 500;
@@ -167,18 +168,20 @@ async fn service_detail(State(site): State<Site>, params: Params) -> Result<Resp
     let service = params.service_and_group()?;
     let snapshot = site.registry.look(&service);
     let snapshot = snapshot.ok_or_else(|| Failure::UnknownService(service.clone()))?;
-    let clusters: serde_json::Map<String, serde_json::Value> = service::clusters(&snapshot)
-        .iter()
-        .map(|(name, checker)| {
-            let cluster = serde_json::json!({
-                "clusterName": name.as_str(),
-                "healthChecker": checker,
-                "metadata": {},
-                "hosts": null,
-            });
-            (name.to_string(), cluster)
-        })
-        .collect();
+    let version = site.registry.settings().version;
+    let clusters: serde_json::Map<String, serde_json::Value> =
+        service::clusters(&snapshot, version)
+            .iter()
+            .map(|(name, cluster)| {
+                let cluster = serde_json::json!({
+                    "clusterName": name.as_str(),
+                    "healthChecker": service::checker(cluster, version),
+                    "metadata": ShownMetadata(&cluster.metadata),
+                    "hosts": null,
+                });
+                (name.to_string(), cluster)
+            })
+            .collect();
     Ok(result(serde_json::json!({
         "namespace": service.namespace.as_str(),
         "serviceName": service.name.as_str(),
@@ -186,7 +189,7 @@ async fn service_detail(State(site): State<Site>, params: Params) -> Result<Resp
         "clusterMap": clusters,
         "metadata": service::metadata(&snapshot)?,
         "protectThreshold": snapshot.threshold().unwrap_or(0.0),
-        "selector": service::selector(site.registry.settings().version),
+        "selector": service::selector(version),
         "ephemeral": snapshot.ephemeral,
     })))
 }

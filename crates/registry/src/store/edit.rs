@@ -8,6 +8,7 @@ use syncline_model::{ClusterName, Instance, InstanceKey, Metadata, Seen, Service
 use super::service::{Publication, Published, Service};
 use super::timers::Timer;
 use super::{Kind, OverQuota, Part, ServiceId, Store};
+use crate::checks::{Checker, ClusterRecord};
 use crate::moment::Moment;
 
 /// What was set for a service itself.
@@ -17,9 +18,8 @@ pub(crate) struct ServiceRecord {
     pub(crate) protect_threshold: f64,
     /// The service's own metadata.
     pub(crate) metadata: Metadata,
-    /// Health checkers by cluster, as the JSON that was sent. The registry
-    /// probes nothing; a checker `NONE` allows setting health by hand.
-    pub(crate) checkers: BTreeMap<ClusterName, Arc<str>>,
+    /// What was set for clusters.
+    pub(crate) clusters: BTreeMap<ClusterName, Arc<ClusterRecord>>,
 }
 
 impl Default for ServiceRecord {
@@ -27,7 +27,7 @@ impl Default for ServiceRecord {
         Self {
             protect_threshold: 0.0,
             metadata: Metadata::empty(),
-            checkers: BTreeMap::new(),
+            clusters: BTreeMap::new(),
         }
     }
 }
@@ -119,7 +119,7 @@ impl Store {
         service.record = Some(Arc::new(ServiceRecord {
             protect_threshold,
             metadata,
-            checkers: BTreeMap::new(),
+            clusters: BTreeMap::new(),
         }));
         self.watch_empty(id, now);
         self.count_service(id);
@@ -203,17 +203,21 @@ impl Store {
         self.set_override(key, instance.clone(), set, now)
     }
 
-    /// Sets a cluster's health checker.
-    pub(crate) fn set_checker(
+    /// Sets all that can be set for a cluster.
+    pub(crate) fn set_cluster(
         &mut self,
         key: &ServiceKey,
         cluster: ClusterName,
-        checker: Arc<str>,
+        set: ClusterRecord,
         now: Moment,
     ) -> Result<(), EditError> {
         self.edit_record(key, now, |record| {
-            record.checkers.insert(cluster, checker);
-        })
+            record.clusters.insert(cluster, Arc::new(set));
+        })?;
+        if let Some(id) = self.services.find(key) {
+            self.plan_checks_of(id, now);
+        }
+        Ok(())
     }
 
     /// Sets the health of a persistent instance whose cluster has the checker
@@ -223,18 +227,18 @@ impl Store {
         key: &ServiceKey,
         instance: &InstanceKey,
         healthy: bool,
-        unchecked: impl Fn(&str) -> bool,
         now: Moment,
     ) -> Result<(), EditError> {
         let id = self.listed(key).ok_or(EditError::CheckerWorking)?;
         let Some(service) = self.services.get_mut(id) else {
             return Err(EditError::CheckerWorking);
         };
-        let checker = |record: &Arc<ServiceRecord>| {
-            let checker = record.checkers.get(&instance.cluster);
-            checker.is_some_and(|checker| unchecked(checker))
+        let unchecked = |record: &Arc<ServiceRecord>| {
+            let cluster = record.clusters.get(&instance.cluster);
+            cluster.is_some_and(|cluster| cluster.checker == Checker::None)
         };
-        if !service.record.as_ref().is_some_and(checker) || service.kind != Some(Kind::Persistent) {
+        if !service.record.as_ref().is_some_and(unchecked) || service.kind != Some(Kind::Persistent)
+        {
             return Err(EditError::CheckerWorking);
         }
         let mut changed = false;

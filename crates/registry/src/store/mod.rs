@@ -11,6 +11,7 @@
 //! [`Effects`] for the caller to fetch. No operation walks all services.
 
 mod beat;
+mod checks;
 mod durable;
 mod edit;
 mod inspect;
@@ -39,6 +40,7 @@ use crate::moment::Moment;
 use crate::settings::{LifeSettings, PushSettings, Settings};
 
 pub(crate) use beat::BeatTimes;
+pub(crate) use checks::Probe;
 pub(crate) use durable::{Durable, DurableKey, Part};
 pub(crate) use edit::{EditError, Override, Patch, ServiceRecord};
 pub(crate) use names::Names;
@@ -131,6 +133,7 @@ pub(crate) struct Store {
     timers: Timers,
     effects: Effects,
     durable: durable::Changed,
+    checks: checks::Checks,
     counts: Counts,
     tallies: Tallies,
     last_client: u64,
@@ -151,6 +154,7 @@ impl Store {
             timers: Timers::default(),
             effects: Effects::default(),
             durable: durable::Changed::default(),
+            checks: checks::Checks::new(settings.checks.clone()),
             counts: Counts::default(),
             tallies: Tallies::new(settings.limits.quotas.clone()),
             last_client: 0,
@@ -163,6 +167,7 @@ impl Store {
         while let Some((at, timer)) = self.timers.pop_due(now) {
             match timer {
                 Timer::Beat(service, client) => self.check_beat(service, client, at, now),
+                Timer::Check(service, client) => self.check_due(service, client, at),
                 Timer::Empty(service) => self.forget_empty(service, at, now),
                 Timer::Overrides(service) => self.forget_overrides(service, now),
                 Timer::Push(service) => self.push_due(service, at, now),

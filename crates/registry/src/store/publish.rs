@@ -231,6 +231,7 @@ impl Store {
         if beat.is_some() {
             self.plan_beat(id, client);
         }
+        self.plan_check(id, client, now);
     }
 
     pub(super) fn remove_publisher(
@@ -246,6 +247,7 @@ impl Store {
         let Some(publisher) = service.take_publisher(client) else {
             return;
         };
+        self.checks.forget(id, client);
         let published = publisher.publication.instances().len();
         self.counts.published_instances -= published;
         if let Some(part) = service.durable_part(&publisher.publication) {

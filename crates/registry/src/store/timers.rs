@@ -15,6 +15,8 @@ use crate::moment::Moment;
 pub(super) enum Timer {
     /// A registration that lives by beats.
     Beat(ServiceId, ClientId),
+    /// A persistent registration that is looked at.
+    Check(ServiceId, ClientId),
     /// A service that nobody publishes.
     Empty(ServiceId),
     /// Overrides of instances that have gone.

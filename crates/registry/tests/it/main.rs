@@ -1,6 +1,7 @@
 //! The registry as clients meet it: over sockets, and from within the process.
 
 mod access;
+mod checks;
 mod client;
 mod configs;
 mod connection;

@@ -50,6 +50,6 @@ pub(super) async fn set_checker(
     State(site): State<Site>,
     params: Params,
 ) -> Result<Response, InResult> {
-    cluster::set_checker(&site.registry, &params, &params.service_and_group()?).await?;
+    cluster::set_cluster(&site.registry, &params, &params.service_and_group()?).await?;
     Ok(result("ok"))
 }

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use axum::extract::State;
 use axum::response::Response;
 use serde::Serialize;
-use serde_json::value::RawValue;
 use syncline_model::ServiceKey;
 
+use crate::checks::{Checker, ClusterRecord};
 use crate::http::Site;
 use crate::http::catalog::{self, ShownOrEmpty, Summary};
 use crate::http::failure::{Failure, InResult, result};
@@ -16,11 +16,7 @@ use crate::http::{service, subscribers};
 use crate::page::page;
 use crate::registry::Registry;
 use crate::store::Snapshot;
-use crate::wire::ShownInstance;
-
-/// The port at which Nacos would probe an instance, were it not told to probe
-/// the instance's own.
-const CHECK_PORT: u16 = 80;
+use crate::wire::{ShownInstance, ShownMetadata};
 
 /// A page of anything.
 #[derive(Serialize)]
@@ -114,22 +110,24 @@ struct Whole<'a> {
 #[serde(rename_all = "camelCase")]
 struct Cluster<'a> {
     cluster_name: Option<&'a str>,
-    health_checker: Option<&'a RawValue>,
-    healthy_check_port: u16,
+    health_checker: Option<&'a Checker>,
+    healthy_check_port: i32,
     use_instance_port_for_check: bool,
-    metadata: Option<BTreeMap<(), ()>>,
+    metadata: Option<ShownMetadata<'a>>,
     hosts: Option<Vec<ShownInstance<'a>>>,
 }
 
 impl<'a> Whole<'a> {
     fn new(registry: &'a Registry, snapshot: &'a Snapshot, grouped: &'a str) -> Self {
+        // Whatever was set for them (3.0).
+        let usual = ClusterRecord::default();
         let clusters = catalog::by_cluster(snapshot.set.instances()).into_iter();
         let clusters = clusters.map(|(name, instances)| {
             let cluster = Cluster {
                 cluster_name: None,
                 health_checker: None,
-                healthy_check_port: CHECK_PORT,
-                use_instance_port_for_check: true,
+                healthy_check_port: usual.check_port,
+                use_instance_port_for_check: usual.own_port,
                 metadata: None,
                 hosts: Some(catalog::raw(registry, snapshot, grouped, &instances)),
             };
@@ -165,14 +163,15 @@ pub(super) async fn detail(State(site): State<Site>, params: Params) -> Result<R
     let key = params.service_and_group()?;
     let snapshot = site.registry.look(&key);
     let snapshot = snapshot.ok_or_else(|| Failure::UnknownService(key.clone()))?;
-    let clusters = service::clusters(&snapshot);
-    let clusters = clusters.iter().map(|(name, checker)| {
+    let version = site.registry.settings().version;
+    let clusters = service::clusters(&snapshot, version);
+    let clusters = clusters.iter().map(|(name, record)| {
         let cluster = Cluster {
             cluster_name: Some(name.as_str()),
-            health_checker: Some(checker),
-            healthy_check_port: CHECK_PORT,
-            use_instance_port_for_check: true,
-            metadata: Some(BTreeMap::new()),
+            health_checker: Some(&record.checker),
+            healthy_check_port: record.check_port,
+            use_instance_port_for_check: record.own_port,
+            metadata: Some(ShownMetadata(&record.metadata)),
             hosts: None,
         };
         (name.as_str(), cluster)
@@ -184,7 +183,7 @@ pub(super) async fn detail(State(site): State<Site>, params: Params) -> Result<R
         cluster_map: clusters.collect(),
         metadata: ShownOrEmpty(&snapshot),
         protect_threshold: snapshot.threshold().unwrap_or(0.0),
-        selector: service::selector(site.registry.settings().version),
+        selector: service::selector(version),
         ephemeral: snapshot.ephemeral,
     }))
 }

@@ -131,14 +131,6 @@ pub(in crate::recorded) const OF_1_3_0: Differences = Differences {
             ],
         ),
         ("worded otherwise", &["catalog instances unknown service"]),
-        (
-            "a checker is shown as it was set, and a cluster while it has instances",
-            &["catalog service prot-p", "service detail prot-p"],
-        ),
-        (
-            "nothing is probed, and the switch says so",
-            &["v1 switches"],
-        ),
         ("a switch is set by the configuration", &["switch PUT"]),
         (
             "Go's clients of any version are pushed changes",

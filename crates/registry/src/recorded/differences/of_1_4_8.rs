@@ -145,15 +145,8 @@ pub(in crate::recorded) const OF_1_4_8: Differences = Differences {
                 "catalog service$",
                 "catalog service grouped name",
                 "catalog service, groupName",
+                "catalog service prot-p",
             ],
-        ),
-        (
-            "a checker is shown as it was set, and a cluster while it has instances",
-            &["catalog service prot-p", "service detail prot-p"],
-        ),
-        (
-            "nothing is probed, and the switch says so",
-            &["v1 switches"],
         ),
         ("a switch is set by the configuration", &["switch PUT"]),
         ("subscribers over UDP are not shown", &["subscribers v1"]),

@@ -110,11 +110,11 @@ pub(in crate::recorded) const OF_2_0_3: Differences = Differences {
             "2.x refuses it by a fault",
             &["v1 health PUT with NONE", "v1 health PUT, short path"],
         ),
+        ("a switch is set by the configuration", &["switch PUT"]),
         (
-            "nothing is probed, and the switch says so",
+            "nothing is written twice, as by a server that comes from 1.x",
             &["v1 switches"],
         ),
-        ("a switch is set by the configuration", &["switch PUT"]),
         ("subscribers over UDP are not shown", &["subscribers v1"]),
         (
             "the application says its name when it connects",

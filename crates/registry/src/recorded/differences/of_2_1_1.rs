@@ -102,10 +102,6 @@ pub(in crate::recorded) const OF_2_1_1: Differences = Differences {
             "2.x refuses it by a fault",
             &["v1 health PUT with NONE", "v1 health PUT, short path"],
         ),
-        (
-            "nothing is probed, and the switch says so",
-            &["v1 switches"],
-        ),
         ("a switch is set by the configuration", &["switch PUT"]),
         ("subscribers over UDP are not shown", &["subscribers v1"]),
         (

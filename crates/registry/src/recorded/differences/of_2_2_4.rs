@@ -179,10 +179,6 @@ pub(in crate::recorded) const OF_2_2_4: Differences = Differences {
             "the publishers of a service are shown, 2.x shows none",
             &["v2 publishers"],
         ),
-        (
-            "nothing is probed, and the switch says so",
-            &["v1 switches", "v2 switches"],
-        ),
         ("subscribers over UDP are not shown", &["subscribers v1"]),
         (
             "ids of connections are new each time",

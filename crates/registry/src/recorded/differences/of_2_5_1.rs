@@ -28,7 +28,10 @@ pub(in crate::recorded) const OF_2_5_1: Differences = Differences {
             "there is no cluster to tell of, and an invented leader would mislead",
             &["distro client"],
         ),
-        ("a switch is set by the configuration", &["switch PUT"]),
+        (
+            "a switch is set by the configuration",
+            &["switch PUT", "v2 switches"],
+        ),
         (
             "the recording begins with a service __ready__ and its client, which the registry never had",
             &[
@@ -124,7 +127,6 @@ pub(in crate::recorded) const OF_2_5_1: Differences = Differences {
             "it counts what was refused or named otherwise before",
             &["reg-a, reg-c: disabled and unhealthy"],
         ),
-        ("nothing is probed, and the switch says so", &["switches"]),
         (
             "subscribers over UDP are not shown",
             &["subscribers v1", "UDP client subscribers"],

@@ -29,7 +29,10 @@ pub(in crate::recorded) const OF_3_0_3: Differences = Differences {
             "there is no cluster to tell of, and an invented leader would mislead",
             &["distro client"],
         ),
-        ("a switch is set by the configuration", &["switch PUT"]),
+        (
+            "a switch is set by the configuration",
+            &["switch PUT", "v2 switches"],
+        ),
         ("the state has what concerns naming", &["state: v3 admin"]),
         (
             "the recording begins with a service __ready__ and its client, which the registry never had",
@@ -175,7 +178,6 @@ pub(in crate::recorded) const OF_3_0_3: Differences = Differences {
             "it counts what was refused or named otherwise before",
             &["withInstances=false reg-a"],
         ),
-        ("nothing is probed, and the switch says so", &["switches"]),
         (
             "log levels are not changed from outside",
             &["v3 admin log PUT"],

@@ -239,14 +239,14 @@ fn take(world: &mut World, client: &mut ClientId, disk: &mut Disk, step: Step) {
                 .ok();
         }
         Step::Checker(service) => {
-            let checker = Arc::from(r#"{"type":"NONE"}"#);
+            let cluster = ClusterName::from("DEFAULT");
             store
-                .set_checker(&named(service), ClusterName::from("DEFAULT"), checker, now)
+                .set_cluster(&named(service), cluster, checked_by(Checker::None), now)
                 .ok();
         }
         Step::Health(service, host, healthy) => {
             store
-                .set_health(&named(service), &at(host).key, healthy, |_| true, now)
+                .set_health(&named(service), &at(host).key, healthy, now)
                 .ok();
         }
         Step::Pass(seconds) => world.pass_seconds(seconds),

@@ -1,6 +1,7 @@
 //! The store's rules, with time handed in.
 
 mod beats;
+mod checks;
 mod durable;
 mod merge;
 mod operators;
@@ -15,6 +16,7 @@ use syncline_model::{
 };
 
 use super::*;
+use crate::checks::{Checker, ClusterRecord};
 use crate::settings::Settings;
 
 /// A store and a clock that only moves when told to.
@@ -122,6 +124,13 @@ fn address(key: &InstanceKey, kind: Kind) -> Address {
         host: key.host.clone(),
         port: key.port,
         kind,
+    }
+}
+
+fn checked_by(checker: Checker) -> ClusterRecord {
+    ClusterRecord {
+        checker,
+        ..ClusterRecord::default()
     }
 }
 

@@ -212,17 +212,12 @@ fn health_is_set_by_hand_where_the_checker_is_none() {
     let mut world = World::new();
     let key = instance("10.0.0.1").key;
     persistent(&mut world, "10.0.0.1").expect("new");
-    let set = |world: &mut World| {
-        let none = |checker: &str| checker == "none";
-        world
-            .store
-            .set_health(&service(), &key, false, none, world.now)
-    };
+    let set = |world: &mut World| world.store.set_health(&service(), &key, false, world.now);
     assert_eq!(set(&mut world), Err(EditError::CheckerWorking));
     let cluster = ClusterName::from(ClusterName::DEFAULT);
     world
         .store
-        .set_checker(&service(), cluster, "none".into(), world.now)
+        .set_cluster(&service(), cluster, checked_by(Checker::None), world.now)
         .expect("it exists");
     assert_eq!(set(&mut world), Ok(()));
     assert_eq!(world.set().instances()[0].healthy, Seen::Known(false));

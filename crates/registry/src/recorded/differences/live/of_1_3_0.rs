@@ -11,10 +11,6 @@ pub(in crate::recorded) const LIVE_1_3_0: Differences = Differences {
             "there is no cluster to tell of, and an invented leader would mislead",
             &["operator/cluster/state", "/raft/"],
         ),
-        (
-            "nothing is probed, and the switch says so",
-            &["GET /v1/ns/operator/switches"],
-        ),
         ("there is no selector but none", &["selector={"]),
         (
             "1.3 takes these names, and its lists fail from then on",

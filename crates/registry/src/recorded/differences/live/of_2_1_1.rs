@@ -11,10 +11,6 @@ pub(in crate::recorded) const LIVE_2_1_1: Differences = Differences {
             "there is no cluster to tell of, and an invented leader would mislead",
             &["operator/distro/client", "operator/cluster/state", "/raft/"],
         ),
-        (
-            "nothing is probed, and the switch says so",
-            &["GET /v1/ns/operator/switches"],
-        ),
         ("there is no selector but none", &["selector/types"]),
         (
             "nothing could use such an instance",
