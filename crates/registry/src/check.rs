@@ -43,6 +43,11 @@ const CLUSTER: Rule = Rule {
     longest: 64,
     legal: |text| all(text, |c| word(c) || c == '-'),
 };
+const NAMESPACE_NAME: Rule = Rule {
+    name: "namespaceShowName",
+    longest: 256,
+    legal: is_namespace_name,
+};
 const IP: Rule = Rule {
     name: "ip",
     longest: 128,
@@ -87,6 +92,21 @@ pub(crate) fn check<'a>(
         Some(length) if length > METADATA => Err(too_long("Metadata", METADATA)),
         _ => Ok(()),
     }
+}
+
+/// The same for a namespace that is to be created.
+pub(crate) fn check_namespace(id: &str, name: &str) -> Result<(), Illegal> {
+    for (rule, text) in [(&NAMESPACE, id), (&NAMESPACE_NAME, name)] {
+        if !text.trim().is_empty() {
+            rule.check(text)?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether a namespace may be called so.
+pub(crate) fn is_namespace_name(text: &str) -> bool {
+    !text.is_empty() && all(text, |c| !"@#$%^&*".contains(c))
 }
 
 impl Rule {

@@ -73,6 +73,16 @@ impl PresentedVersion {
         self.is_since(2, 2, 1)
     }
 
+    /// Whether lists of namespaces have their descriptions.
+    pub(crate) fn describes_namespaces(self) -> bool {
+        self.is_since(2, 1, 0)
+    }
+
+    /// Whether public is described as others are, and not by words of its own.
+    pub(crate) fn describes_public(self) -> bool {
+        self.is_since(2, 5, 0)
+    }
+
     /// Whether clusters' names are checked. 2.0 forgot to.
     pub(crate) fn checks_clusters(self) -> bool {
         self.is_first_generation() || self.is_since(2, 1, 0)

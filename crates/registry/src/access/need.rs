@@ -62,7 +62,15 @@ pub(crate) fn of_path<'a>(
     match path {
         // What a client finds out before it logs in, and how it does.
         "/v1/auth/login" | "/v1/auth/users/login" | "/v3/auth/user/login" => Need::Nothing,
-        "/v3/admin/core/namespace/list" | "/v3/admin/core/namespace" if reads => Need::AnyUser,
+        "/v2/console/namespace" if reads => Need::AnyUser,
+        _ if reads
+            && below(
+                path,
+                &["/v3/admin/core/namespace", "/v3/console/core/namespace"],
+            ) =>
+        {
+            Need::AnyUser
+        }
         _ if reads && is_public(path) => Need::Nothing,
         // Passed on with what the caller shows, for the other side to judge.
         _ if below(path, &["/v1/cs", "/v2/cs", "/v3/client/cs"]) => Need::Nothing,
@@ -211,7 +219,19 @@ mod tests {
             assert_eq!(needed("GET", path, &[]), Need::Admin(Action::Read));
         }
         let write = Need::Admin(Action::Write);
-        assert_eq!(needed("PUT", "/v1/console/namespaces", &[]), write);
+        for path in [
+            "/v1/console/namespaces",
+            "/v2/console/namespace",
+            "/v3/admin/core/namespace",
+            "/v3/console/core/namespace",
+        ] {
+            for method in ["POST", "PUT", "DELETE"] {
+                assert_eq!(needed(method, path, &[]), write, "{method} {path}");
+            }
+        }
+        for path in ["/v2/console/namespace", "/v3/console/core/namespace/list"] {
+            assert_eq!(needed("GET", path, &[]), Need::AnyUser, "{path}");
+        }
         let elsewhere = needed("GET", "/v1/ns/operatorless", &[]);
         assert_eq!(elsewhere, within("public", Action::Read));
     }

@@ -143,7 +143,7 @@ impl PartsFile {
             read_rows(database).map_err(|error| database_failed("reading", &self.path, error))?;
         let read = |Row { key, value }: &Row| -> Result<_, RecordError> {
             let named = decode_key(key)?;
-            let durable = decode(key, &named.part, value, interner)?;
+            let durable = decode(key, &named, value, interner)?;
             Ok((named, durable))
         };
         let mut parts = Vec::with_capacity(rows.len());

@@ -85,9 +85,9 @@ impl Saver {
         {
             let mut store = store.lock();
             for (key, durable) in parts {
-                let service = key.service.clone();
+                let named = key.to_string();
                 let restored = store.restore(key, durable, now);
-                restored.map_err(|error| file.contradicted(&format!("{service}: {error}")))?;
+                restored.map_err(|error| file.contradicted(&format!("{named}: {error}")))?;
             }
             store.watch_durable();
         }

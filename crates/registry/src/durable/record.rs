@@ -11,12 +11,12 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use syncline_model::{
-    ClusterName, Instance, InstanceKey, Metadata, Port, Seen, ServiceKey, Weight,
+    ClusterName, Instance, InstanceKey, Metadata, NamespaceId, Port, Seen, ServiceKey, Weight,
 };
 
 use crate::checks::{Checker, ClusterRecord};
 use crate::intern::Interner;
-use crate::store::{Durable, DurableKey, Kind, Override, Part, ServiceRecord};
+use crate::store::{Durable, DurableKey, Kind, NamespaceRecord, Override, Part, ServiceRecord};
 
 const CHECKSUM_BYTES: usize = 4;
 
@@ -38,9 +38,18 @@ struct StoredKey(String, String, String, StoredPart);
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 enum StoredPart {
+    /// Stands without a group and a name.
+    Namespace,
     Settings,
     Override(String, u16, String),
     Instance(String, u16),
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+struct StoredNamespace {
+    name: String,
+    description: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -93,7 +102,15 @@ struct StoredInstance {
 
 /// The bytes under which a part stands.
 pub(super) fn encode_key(key: &DurableKey) -> Result<Vec<u8>, RecordError> {
-    let part = match &key.part {
+    let (service, part) = match key {
+        DurableKey::Service(service, part) => (service, part),
+        DurableKey::Namespace(id) => {
+            let (nothing, part) = (String::new(), StoredPart::Namespace);
+            let key = StoredKey(id.to_string(), nothing.clone(), nothing, part);
+            return Ok(serde_json::to_vec(&key)?);
+        }
+    };
+    let part = match part {
         Part::Settings => StoredPart::Settings,
         Part::Override(instance) => StoredPart::Override(
             instance.host.to_string(),
@@ -106,7 +123,7 @@ pub(super) fn encode_key(key: &DurableKey) -> Result<Vec<u8>, RecordError> {
         namespace,
         group,
         name,
-    } = &key.service;
+    } = service;
     let key = StoredKey(
         namespace.to_string(),
         group.to_string(),
@@ -121,6 +138,7 @@ pub(super) fn decode_key(bytes: &[u8]) -> Result<DurableKey, RecordError> {
     let StoredKey(namespace, group, name, part) = serde_json::from_slice(bytes)?;
     let port = |port| Port::new(port).ok_or(RecordError::Senseless("port"));
     let part = match part {
+        StoredPart::Namespace => return Ok(DurableKey::Namespace(NamespaceId::from(namespace))),
         StoredPart::Settings => Part::Settings,
         StoredPart::Override(host, at, cluster) => Part::Override(InstanceKey {
             host: host.as_str().into(),
@@ -130,12 +148,16 @@ pub(super) fn decode_key(bytes: &[u8]) -> Result<DurableKey, RecordError> {
         StoredPart::Instance(host, at) => Part::Instance(host.as_str().into(), port(at)?),
     };
     let service = ServiceKey::new(namespace, group, name);
-    Ok(DurableKey { service, part })
+    Ok(DurableKey::Service(service, part))
 }
 
 /// A part's content, sealed together with its key.
 pub(super) fn encode(key: &[u8], durable: &Durable) -> Result<Vec<u8>, RecordError> {
     let body = match durable {
+        Durable::Namespace(record) => serde_json::to_vec(&StoredNamespace {
+            name: record.name.clone(),
+            description: record.description.clone(),
+        }),
         Durable::Settings { kind, record } => serde_json::to_vec(&StoredSettings {
             ephemeral: kind.map(Kind::is_ephemeral),
             record: record.as_deref().map(store_record).transpose()?,
@@ -161,7 +183,7 @@ pub(super) fn encode(key: &[u8], durable: &Durable) -> Result<Vec<u8>, RecordErr
 /// A part's content, if it is what was written under that key.
 pub(super) fn decode(
     bytes: &[u8],
-    part: &Part,
+    key: &DurableKey,
     sealed: &[u8],
     interner: &Interner,
 ) -> Result<Durable, RecordError> {
@@ -173,6 +195,13 @@ pub(super) fn decode(
     }
     let metadata = |pairs: &BTreeMap<String, String>| {
         interner.metadata(pairs.iter().map(|(k, v)| (k.as_str(), v.as_str())))
+    };
+    let part = match key {
+        DurableKey::Service(_, part) => part,
+        DurableKey::Namespace(_) => {
+            let StoredNamespace { name, description } = serde_json::from_slice(body)?;
+            return Ok(Durable::Namespace(NamespaceRecord { name, description }));
+        }
     };
     Ok(match part {
         Part::Settings => {

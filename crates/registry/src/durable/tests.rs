@@ -18,7 +18,7 @@ use crate::checks::{Checker, ClusterRecord};
 use crate::registry::Registry;
 use crate::settings::Settings;
 use crate::store::{
-    Address, Durable, DurableKey, Kind, Override, Part, Publication, ServiceRecord,
+    Address, Durable, DurableKey, Kind, NamespaceRecord, Override, Part, Publication, ServiceRecord,
 };
 
 const NAME: &str = "registry.redb";
@@ -33,14 +33,14 @@ fn open(folder: &Path) -> Result<PartsFile, FolderError> {
     PartsFile::open(folder, on_disk())
 }
 
+fn orders() -> ServiceKey {
+    ServiceKey::new("public", "DEFAULT_GROUP", "orders")
+}
+
 fn key(number: u8) -> DurableKey {
-    DurableKey {
-        service: ServiceKey::new("public", "DEFAULT_GROUP", "orders"),
-        part: Part::Instance(
-            format!("10.0.0.{number}").as_str().into(),
-            Port::new(8080).expect("not zero"),
-        ),
-    }
+    let host = format!("10.0.0.{number}").as_str().into();
+    let port = Port::new(8080).expect("not zero");
+    DurableKey::Service(orders(), Part::Instance(host, port))
 }
 
 fn row(number: u8) -> Row {
@@ -201,19 +201,30 @@ fn of_a_file_that_was_closed_the_commit_before_the_last_never_comes_back() {
 }
 
 #[test]
+fn a_namespace_is_read_as_it_was_written() {
+    for description in [None, Some("of the team".to_owned())] {
+        let key = DurableKey::Namespace("dev".into());
+        let name = "Development".to_owned();
+        let durable = Durable::Namespace(NamespaceRecord { name, description });
+        let bytes = encode_key(&key).expect("encodes");
+        assert_eq!(decode_key(&bytes).expect("decodes"), key);
+        let sealed = encode(&bytes, &durable).expect("encodes");
+        let read = decode(&bytes, &key, &sealed, &Interner::new());
+        assert_eq!(read.expect("decodes"), durable);
+    }
+}
+
+#[test]
 fn checkers_of_the_first_format_are_read() {
     let body = br#"{"ephemeral":false,"record":{"protect-threshold":"0.5","metadata":{},
         "checkers":{"c1":"{\"type\":\"HTTP\",\"path\":\"/ok\"}"}}}"#;
-    let key = DurableKey {
-        part: Part::Settings,
-        ..key(1)
-    };
+    let key = DurableKey::Service(orders(), Part::Settings);
     let key_bytes = encode_key(&key).expect("encodes");
     let mut hasher = crc32fast::Hasher::new();
     hasher.update(&key_bytes);
     hasher.update(body);
     let sealed = [&hasher.finalize().to_le_bytes(), &body[..]].concat();
-    let read = decode(&key_bytes, &key.part, &sealed, &Interner::new()).expect("reads");
+    let read = decode(&key_bytes, &key, &sealed, &Interner::new()).expect("reads");
     let Durable::Settings {
         record: Some(record),
         ..
@@ -268,7 +279,7 @@ fn a_record_under_another_key_or_with_a_flipped_bit_is_refused() {
     let durable = durable.expect("is there");
     let bytes = encode_key(&one).expect("encodes");
     let sealed = encode(&bytes, &durable).expect("encodes");
-    let read = |key: &[u8], sealed: &[u8]| decode(key, &one.part, sealed, &Interner::new());
+    let read = |key: &[u8], sealed: &[u8]| decode(key, &one, sealed, &Interner::new());
     assert_eq!(read(&bytes, &sealed).expect("reads"), durable);
     assert!(read(&encode_key(&key(2)).expect("encodes"), &sealed).is_err());
     for at in 0..sealed.len() {
@@ -344,7 +355,7 @@ fn part() -> impl Strategy<Value = (DurableKey, Durable)> {
                 (part, Durable::Instance { instance, id })
             }
         };
-        (DurableKey { service, part }, durable)
+        (DurableKey::Service(service, part), durable)
     })
 }
 
@@ -354,14 +365,14 @@ proptest! {
         let bytes = encode_key(&key).expect("encodes");
         prop_assert_eq!(&decode_key(&bytes).expect("decodes"), &key);
         let sealed = encode(&bytes, &durable).expect("encodes");
-        let read = decode(&bytes, &key.part, &sealed, &Interner::new());
+        let read = decode(&bytes, &key, &sealed, &Interner::new());
         prop_assert_eq!(read.expect("decodes"), durable);
     }
 
     #[test]
     fn no_bytes_make_a_decoder_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
         if let Ok(key) = decode_key(&bytes) {
-            prop_assert!(decode(&bytes, &key.part, &bytes, &Interner::new()).is_err());
+            prop_assert!(decode(&bytes, &key, &bytes, &Interner::new()).is_err());
         }
     }
 }
@@ -441,7 +452,7 @@ impl Kept {
     }
 
     async fn register(&self, number: u8) -> Result<(), NotSaved> {
-        let DurableKey { service, .. } = key(number);
+        let service = orders();
         let host = format!("10.0.0.{number}");
         let instance = Instance::new(host.as_str(), Port::new(8080).expect("not zero"));
         let address = Address {
@@ -464,7 +475,7 @@ impl Kept {
 
     fn instances(&self) -> usize {
         let mut store = self.store.lock();
-        let snapshot = store.snapshot(&key(1).service);
+        let snapshot = store.snapshot(&orders());
         snapshot.map_or(0, |snapshot| snapshot.set.len())
     }
 }
@@ -513,7 +524,7 @@ async fn a_dropped_saver_saves_the_rest_also_unasked() {
     {
         let mut store = kept.store.lock();
         let metadata = Metadata::from_pairs([("team", "a")]);
-        let service = key(1).service;
+        let service = orders();
         let now = Moment::from_unix_millis(2);
         store
             .create_service(&service, Kind::Persistent, 0.5, metadata, now)
@@ -521,7 +532,7 @@ async fn a_dropped_saver_saves_the_rest_also_unasked() {
     }
     drop(kept);
     let kept = Kept::open(folder.path(), on_disk());
-    let snapshot = kept.store.lock().snapshot(&key(1).service);
+    let snapshot = kept.store.lock().snapshot(&orders());
     assert_eq!(snapshot.expect("is there").threshold(), Some(0.5));
 }
 

@@ -5,17 +5,23 @@ use axum::Router;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use syncline_model::NamespaceId;
 
 use super::Site;
 use super::failure::{Failure, result};
+use super::namespaces;
 use super::params::Params;
 use crate::registry::Registry;
 
 /// The console's part of v1, which 3.x has elsewhere.
 pub(super) fn v1() -> Router<Site> {
     Router::new()
-        .route("/v1/console/namespaces", get(namespaces))
+        .route(
+            "/v1/console/namespaces",
+            get(namespaces::read_v1)
+                .post(namespaces::create_v1)
+                .put(namespaces::update_v1)
+                .delete(namespaces::delete_v1),
+        )
         .route("/v1/console/server/state", get(state))
         .route("/v1/console/health/liveness", get(|| async { "OK" }))
         .route("/v1/console/health/readiness", get(|| async { "OK" }))
@@ -24,7 +30,17 @@ pub(super) fn v1() -> Router<Site> {
 /// The console's part of v2.
 pub(super) fn v2() -> Router<Site> {
     Router::new()
-        .route("/v2/console/namespace/list", get(namespaces_in_result))
+        .route(
+            "/v2/console/namespace/list",
+            get(namespaces::list_in_result),
+        )
+        .route(
+            "/v2/console/namespace",
+            get(namespaces::one_in_result)
+                .post(namespaces::create_v2)
+                .put(namespaces::update_in_result)
+                .delete(namespaces::delete_in_result),
+        )
         .route(
             "/v2/console/health/liveness",
             get(|| async { result("ok") }),
@@ -33,41 +49,6 @@ pub(super) fn v2() -> Router<Site> {
             "/v2/console/health/readiness",
             get(|| async { result("ok") }),
         )
-}
-
-async fn namespaces(State(site): State<Site>) -> Response {
-    let body = serde_json::json!({
-        "code": 200, "message": null, "data": list_namespaces(&site.registry),
-    });
-    Json(body).into_response()
-}
-
-async fn namespaces_in_result(State(site): State<Site>) -> Response {
-    result(list_namespaces(&site.registry))
-}
-
-/// Public first, which 1.x and 2.x list without an id; then every namespace
-/// that has services, of the kind that users create. Nobody has to.
-pub(super) fn list_namespaces(registry: &Registry) -> Vec<serde_json::Value> {
-    let entry = |id: &str, name: &str, description: Option<&str>, kind: u8| {
-        serde_json::json!({
-            "namespace": id,
-            "namespaceShowName": name,
-            "namespaceDesc": description,
-            "quota": 200,
-            "configCount": 0,
-            "type": kind,
-        })
-    };
-    let (public, created) = match registry.settings().version.has_v3() {
-        true => (NamespaceId::PUBLIC, 1),
-        false => ("", 2),
-    };
-    let public = entry(public, NamespaceId::PUBLIC, Some("Default Namespace"), 0);
-    let others = registry.namespaces().into_iter();
-    let others = others.filter(|id| id.as_str() != NamespaceId::PUBLIC);
-    let others = others.map(|id| entry(id.as_str(), id.as_str(), None, created));
-    std::iter::once(public).chain(others).collect()
 }
 
 async fn state(State(site): State<Site>) -> Response {

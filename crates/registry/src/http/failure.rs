@@ -31,7 +31,9 @@ pub(super) enum Code {
     ServiceExists,
     ServiceMissing,
     ServiceNotDeleted,
+    NamespaceIllegal,
     NamespaceMissing,
+    NamespaceExists,
     Server,
 }
 
@@ -49,7 +51,9 @@ impl Code {
             Self::ServiceExists => 21_007,
             Self::ServiceMissing => 21_008,
             Self::ServiceNotDeleted => 21_009,
+            Self::NamespaceIllegal => 22_000,
             Self::NamespaceMissing => 22_001,
+            Self::NamespaceExists => 22_002,
             Self::Server => 30_000,
         }
     }
@@ -67,7 +71,9 @@ impl Code {
             Self::ServiceExists => "service already exist",
             Self::ServiceMissing => "service not exist",
             Self::ServiceNotDeleted => "service delete failure",
+            Self::NamespaceIllegal => "illegal namespace",
             Self::NamespaceMissing => "namespace not exist",
+            Self::NamespaceExists => "namespace already exist",
             Self::Server => "server error",
         }
     }
@@ -101,6 +107,8 @@ pub(super) enum Failure {
     NotFound(Code, String),
     /// 400.
     Refused(Code, String),
+    /// 500.
+    Failed(Code, String),
     /// A parameter that 2.3 and later refuse before anything else, and never
     /// in a result.
     Illegal(Illegal),
@@ -136,7 +144,9 @@ impl Failure {
             Self::WrongKind(_, version) if !version.checks_parameters() => {
                 StatusCode::INTERNAL_SERVER_ERROR
             }
-            Self::Unreadable(_) | Self::NotSaved(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Unreadable(_) | Self::NotSaved(_) | Self::Failed(..) => {
+                StatusCode::INTERNAL_SERVER_ERROR
+            }
             _ => StatusCode::BAD_REQUEST,
         }
     }
@@ -168,6 +178,7 @@ impl Failure {
             }
             Self::NotFound(_, text)
             | Self::Refused(_, text)
+            | Self::Failed(_, text)
             | Self::Body(_, text)
             | Self::UpdatedNothing(text) => text.clone(),
         }
@@ -269,7 +280,9 @@ impl InResult {
             Failure::Instance(BadInstance::Weight) => Code::Weight,
             Failure::Instance(BadInstance::NoIp) => Code::ParameterMissing,
             Failure::Instance(_) => Code::Instance,
-            Failure::NotFound(code, _) | Failure::Refused(code, _) => *code,
+            Failure::NotFound(code, _) | Failure::Refused(code, _) | Failure::Failed(code, _) => {
+                *code
+            }
             Failure::Edit(error, _) => match error {
                 EditError::ServiceMissing => Code::ServiceMissing,
                 EditError::ServiceExists => Code::ServiceExists,

@@ -22,8 +22,8 @@
 //!   refused;
 //! * there is no raft and no distro to tell of: such pages are answered with an
 //!   error that says so;
-//! * label selectors, snowflake instance ids, and making namespaces, which
-//!   exist while they have services, are missing. What is
+//! * namespaces that have services are listed also if nobody created them;
+//! * label selectors and snowflake instance ids are missing. What is
 //!   missing is answered as an unknown route: 501 under `/v1/ns`, else 404. So
 //!   is a login where there are no users, which makes clients go on without.
 //!
@@ -43,6 +43,7 @@ mod front;
 mod gate;
 mod instance;
 mod member;
+mod namespaces;
 mod operator;
 mod params;
 mod pattern;

@@ -6,22 +6,34 @@
 //! written once, and nothing can pile up.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::sync::Arc;
 
 use syncline_model::name::Host;
-use syncline_model::{Instance, InstanceKey, Port, ServiceKey};
+use syncline_model::{Instance, InstanceKey, NamespaceId, Port, ServiceKey};
 
 use super::edit::{Override, ServiceRecord};
 use super::service::{Publication, Published, Service};
 use super::timers::Timer;
-use super::{Address, ClientId, Kind, ServiceId, Store, WrongKind};
+use super::{Address, ClientId, Kind, NamespaceRecord, ServiceId, Store, WrongKind};
 use crate::moment::Moment;
 
-/// Names one durable part of a service.
+/// Names what is saved and restored in one piece.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub(crate) struct DurableKey {
-    pub(crate) service: ServiceKey,
-    pub(crate) part: Part,
+pub(crate) enum DurableKey {
+    /// A namespace that was created.
+    Namespace(NamespaceId),
+    /// A part of a service.
+    Service(ServiceKey, Part),
+}
+
+impl fmt::Display for DurableKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Namespace(id) => id.fmt(f),
+            Self::Service(key, _) => key.fmt(f),
+        }
+    }
 }
 
 /// The durable parts of a service, in the order in which they are restored.
@@ -38,6 +50,7 @@ pub(crate) enum Part {
 /// What a durable part holds.
 #[derive(Clone, PartialEq, Debug)]
 pub(crate) enum Durable {
+    Namespace(NamespaceRecord),
     Settings {
         kind: Option<Kind>,
         record: Option<Arc<ServiceRecord>>,
@@ -129,11 +142,15 @@ impl Store {
     /// Takes note that a durable part changed.
     pub(super) fn change_durable(&mut self, service: &ServiceKey, part: Part) {
         if self.durable.watched {
+            self.change_durable_key(DurableKey::Service(service.clone(), part));
+        }
+    }
+
+    /// The same of anything that is saved.
+    pub(super) fn change_durable_key(&mut self, key: DurableKey) {
+        if self.durable.watched {
             self.durable.revision += 1;
-            self.durable.keys.insert(DurableKey {
-                service: service.clone(),
-                part,
-            });
+            self.durable.keys.insert(key);
         }
     }
 
@@ -152,8 +169,13 @@ impl Store {
 
     /// A durable part as it stands.
     fn durable_part(&self, key: &DurableKey) -> Option<Durable> {
-        let service = self.services.get(self.services.find(&key.service)?)?;
-        match &key.part {
+        let (service, part) = match key {
+            DurableKey::Namespace(id) => {
+                return self.created.get(id).cloned().map(Durable::Namespace);
+            }
+            DurableKey::Service(key, part) => (self.services.get(self.services.find(key)?)?, part),
+        };
+        match part {
             Part::Settings => {
                 (service.listed && service.has_durable_settings()).then(|| Durable::Settings {
                     kind: service.kind,
@@ -193,9 +215,17 @@ impl Store {
         durable: Durable,
         now: Moment,
     ) -> Result<(), RestoreError> {
-        match (key.part, durable) {
+        let (service, part) = match (key, durable) {
+            (DurableKey::Service(service, part), durable) => (service, (part, durable)),
+            (DurableKey::Namespace(id), Durable::Namespace(record)) => {
+                self.set_namespace(&id, record);
+                return Ok(());
+            }
+            (DurableKey::Namespace(_), _) => return Err(RestoreError::Misplaced),
+        };
+        match part {
             (Part::Settings, Durable::Settings { kind, record }) => {
-                let id = self.service(&key.service);
+                let id = self.service(&service);
                 if let Some(service) = self.services.get_mut(id) {
                     service.kind = kind;
                     service.record = record;
@@ -206,7 +236,7 @@ impl Store {
                 self.touch(id, now);
             }
             (Part::Override(instance), Durable::Override(set)) => {
-                let id = self.service(&key.service);
+                let id = self.service(&service);
                 if let Some(service) = self.services.get_mut(id) {
                     let gone_since = Some(now);
                     let set = Override { gone_since, ..set };
@@ -221,7 +251,7 @@ impl Store {
             (Part::Instance(host, port), Durable::Instance { instance, id }) => {
                 let publication = Publication::one(*instance, id);
                 let address = persistent(&host, port);
-                self.put_address(&address, &key.service, publication, now)?;
+                self.put_address(&address, &service, publication, now)?;
             }
             _ => return Err(RestoreError::Misplaced),
         }
@@ -231,7 +261,8 @@ impl Store {
     /// All durable parts as they stand.
     #[cfg(test)]
     pub(crate) fn durable(&mut self) -> std::collections::BTreeMap<DurableKey, Durable> {
-        let mut keys = Vec::new();
+        let created = self.created.keys().cloned();
+        let mut keys: Vec<DurableKey> = created.map(DurableKey::Namespace).collect();
         for namespace in self.namespaces() {
             for (group, name) in self.names(&namespace).iter().cloned() {
                 let service = ServiceKey::new(namespace.clone(), group, name);
@@ -243,10 +274,7 @@ impl Store {
                     let publishers = found.publishers.iter();
                     parts.extend(publishers.filter_map(|p| found.durable_part(&p.publication)));
                 }
-                let key = |part| DurableKey {
-                    service: service.clone(),
-                    part,
-                };
+                let key = |part| DurableKey::Service(service.clone(), part);
                 keys.extend(parts.into_iter().map(key));
             }
         }

@@ -16,6 +16,7 @@ mod durable;
 mod edit;
 mod inspect;
 mod names;
+mod namespaces;
 mod overlay;
 mod publish;
 mod quota;
@@ -28,7 +29,7 @@ mod timers;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use syncline_model::instance::Port;
@@ -44,6 +45,7 @@ pub(crate) use checks::Probe;
 pub(crate) use durable::{Durable, DurableKey, Part};
 pub(crate) use edit::{EditError, Override, Patch, ServiceRecord};
 pub(crate) use names::Names;
+pub(crate) use namespaces::NamespaceRecord;
 pub(crate) use overlay::Overlay;
 pub(crate) use publish::{PublishError, WrongKind};
 pub(crate) use quota::OverQuota;
@@ -127,6 +129,8 @@ pub(crate) struct Store {
     life: LifeSettings,
     services: Services,
     names: Names,
+    /// The namespaces that somebody created.
+    created: BTreeMap<NamespaceId, NamespaceRecord>,
     clients: HashMap<ClientId, Client>,
     addresses: HashMap<Address, ClientId>,
     links: HashMap<LinkName, (ClientId, u64)>,
@@ -148,6 +152,7 @@ impl Store {
             life: settings.life.clone(),
             services: Services::default(),
             names: Names::default(),
+            created: BTreeMap::new(),
             clients: HashMap::new(),
             addresses: HashMap::new(),
             links: HashMap::new(),

@@ -9,6 +9,7 @@ mod garbage;
 mod http;
 mod java;
 mod liveness;
+mod namespaces;
 mod naming;
 mod sdk;
 mod server;

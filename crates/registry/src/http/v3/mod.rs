@@ -11,13 +11,14 @@ use axum::Router;
 use axum::routing::{get, post, put};
 
 use super::clients::{self, Words};
-use super::{Site, batch, console, member, operator, v2};
+use super::{Site, batch, console, member, namespaces, operator, v2};
 
 pub(super) fn routes() -> Router<Site> {
     Router::new()
         .nest("/client/ns", for_clients())
         .nest("/admin/ns", for_administrators())
         .nest("/admin/core", about_the_server())
+        .nest("/console/core/namespace", for_the_console())
 }
 
 fn for_clients() -> Router<Site> {
@@ -73,8 +74,30 @@ fn about_the_server() -> Router<Site> {
         .route("/state", get(server::state))
         .route("/state/liveness", get(server::alive))
         .route("/state/readiness", get(server::alive))
-        .route("/namespace/list", get(server::namespaces))
-        .route("/namespace", get(server::namespace))
+        .route("/namespace/list", get(namespaces::list_in_result))
+        .route("/namespace/check", get(namespaces::count))
+        .route(
+            "/namespace",
+            get(namespaces::one_in_result)
+                .post(namespaces::create_as_admin)
+                .put(namespaces::update_in_result)
+                .delete(namespaces::delete_in_result),
+        )
         .route("/cluster/node/list", get(member::nodes_in_result))
         .route("/cluster/node/self", get(member::self_in_result))
+}
+
+/// What the console does with namespaces. Nacos serves it at a port of its
+/// own.
+fn for_the_console() -> Router<Site> {
+    Router::new()
+        .route("/list", get(namespaces::list_in_result))
+        .route("/exist", get(namespaces::exists))
+        .route(
+            "/",
+            get(namespaces::one_in_result)
+                .post(namespaces::create_at_console)
+                .put(namespaces::update_in_result)
+                .delete(namespaces::delete_in_result),
+        )
 }

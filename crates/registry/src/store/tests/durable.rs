@@ -135,9 +135,46 @@ fn what_could_not_be_saved_is_taken_again_as_it_then_stands() {
     let parts = world.store.take_unsaved().parts;
     let instance = parts
         .iter()
-        .find(|(key, _)| matches!(key.part, crate::store::Part::Instance(..)))
+        .find(|(key, _)| matches!(key, DurableKey::Service(_, Part::Instance(..))))
         .expect("still to be saved");
     assert_eq!(instance.1, None);
+}
+
+#[test]
+fn a_namespace_that_was_created_comes_back_and_a_deleted_one_does_not() {
+    let (mut world, mut disk) = (watched(), Disk::new());
+    let record = |name: &str| NamespaceRecord {
+        name: name.to_owned(),
+        description: None,
+    };
+    let (dev, test) = (NamespaceId::from("dev"), NamespaceId::from("test"));
+    assert!(world.store.create_namespace(&dev, record("Development")));
+    assert!(!world.store.create_namespace(&dev, record("again")));
+    let public = NamespaceId::public();
+    assert!(!world.store.create_namespace(&public, record("mine")));
+    assert!(world.store.create_namespace(&test, record("Tests")));
+    save(&mut world.store, &mut disk);
+    world.store.update_namespace(&dev, record("Dev"));
+    world.store.update_namespace(&"none".into(), record("None"));
+    world.store.delete_namespace(&test);
+    save(&mut world.store, &mut disk);
+
+    let mut world = restarted(&disk, world.now);
+    let kept = BTreeMap::from([(dev.clone(), Some(record("Dev")))]);
+    assert_eq!(world.store.all_namespaces(), kept);
+
+    // It is there as long as it has services, also after it was deleted.
+    let client = world.connection();
+    let key = ServiceKey::new("dev", "G", "orders");
+    let publication = Publication::one(instance("10.0.0.1"), None);
+    world
+        .store
+        .publish(client, &key, publication, world.now)
+        .expect("there is no quota");
+    world.store.delete_namespace(&dev);
+    let services_alone = BTreeMap::from([(dev, None)]);
+    assert_eq!(world.store.all_namespaces(), services_alone);
+    assert!(world.store.snapshot(&key).is_some());
 }
 
 #[test]

@@ -147,10 +147,8 @@ fn what_was_kept_comes_back_whatever_the_limit_is_now() {
     });
     let mut kept = instance("10.0.0.1");
     kept.ephemeral = Seen::Known(false);
-    let key = DurableKey {
-        service: service(),
-        part: Part::Instance(kept.key.host.clone(), kept.key.port),
-    };
+    let part = Part::Instance(kept.key.host.clone(), kept.key.port);
+    let key = DurableKey::Service(service(), part);
     let durable = Durable::Instance {
         instance: Box::new(kept),
         id: None,
