@@ -34,8 +34,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Not there yet: selectors other than `none` are refused, and there is no
-//! fuzzy watch.
+//! Not there yet: there is no fuzzy watch.
 
 mod access;
 mod answers;
@@ -57,6 +56,7 @@ mod publishers;
 mod recorded;
 mod registry;
 mod returning;
+mod selector;
 mod serve;
 mod settings;
 mod store;

@@ -16,6 +16,7 @@ use syncline_model::{
 
 use crate::checks::{Checker, ClusterRecord};
 use crate::intern::Interner;
+use crate::selector::Selector;
 use crate::store::{Durable, DurableKey, Kind, NamespaceRecord, Override, Part, ServiceRecord};
 
 const CHECKSUM_BYTES: usize = 4;
@@ -64,6 +65,9 @@ struct StoredSettings {
 struct StoredRecord {
     protect_threshold: String,
     metadata: BTreeMap<String, String>,
+    /// The expression of a label selector.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    selector: Option<String>,
     #[serde(default)]
     clusters: BTreeMap<String, StoredCluster>,
     /// Checkers alone, as format 1 had them.
@@ -212,6 +216,7 @@ pub(super) fn decode(
                     protect_threshold: threshold
                         .map_err(|_| RecordError::Senseless("protect threshold"))?,
                     metadata: metadata(&record.metadata),
+                    selector: read_selector(record.selector.as_deref())?,
                     clusters: read_clusters(&record, metadata)?,
                 }))
             });
@@ -267,9 +272,18 @@ fn store_record(record: &ServiceRecord) -> Result<StoredRecord, RecordError> {
     Ok(StoredRecord {
         protect_threshold: record.protect_threshold.to_string(),
         metadata: store_metadata(&record.metadata),
+        selector: match &record.selector {
+            Selector::None => None,
+            Selector::Label { expression, .. } => Some(expression.clone()),
+        },
         clusters: clusters.collect::<Result<_, _>>()?,
         checkers: BTreeMap::new(),
     })
+}
+
+fn read_selector(stored: Option<&str>) -> Result<Selector, RecordError> {
+    let selector = stored.map_or(Ok(Selector::None), Selector::label);
+    selector.map_err(|_| RecordError::Senseless("selector"))
 }
 
 fn read_clusters(

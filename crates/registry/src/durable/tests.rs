@@ -16,6 +16,7 @@ use super::record::{decode, decode_key, encode, encode_key};
 use super::*;
 use crate::checks::{Checker, ClusterRecord};
 use crate::registry::Registry;
+use crate::selector::Selector;
 use crate::settings::Settings;
 use crate::store::{
     Address, Durable, DurableKey, Kind, NamespaceRecord, Override, Part, Publication, ServiceRecord,
@@ -297,6 +298,13 @@ fn metadata() -> impl Strategy<Value = Metadata> {
         .prop_map(Metadata::from_pairs)
 }
 
+fn selector(label: bool) -> Selector {
+    match label {
+        true => Selector::label("CONSUMER.label.A = PROVIDER.label.A").expect("is one"),
+        false => Selector::None,
+    }
+}
+
 fn cluster(text: &str, own_port: bool) -> ClusterRecord {
     let said = serde_json::json!({ "type": "HTTP", "path": text, "headers": text });
     ClusterRecord {
@@ -328,6 +336,7 @@ fn part() -> impl Strategy<Value = (DurableKey, Durable)> {
                 let record = ServiceRecord {
                     protect_threshold: threshold,
                     metadata,
+                    selector: selector(enabled),
                     clusters: id
                         .map(|text| (instance.cluster, Arc::new(cluster(&text, enabled))))
                         .into_iter()
@@ -523,11 +532,15 @@ async fn a_dropped_saver_saves_the_rest_also_unasked() {
     let kept = Kept::open(folder.path(), on_disk());
     {
         let mut store = kept.store.lock();
-        let metadata = Metadata::from_pairs([("team", "a")]);
+        let record = ServiceRecord {
+            protect_threshold: 0.5,
+            metadata: Metadata::from_pairs([("team", "a")]),
+            ..ServiceRecord::default()
+        };
         let service = orders();
         let now = Moment::from_unix_millis(2);
         store
-            .create_service(&service, Kind::Persistent, 0.5, metadata, now)
+            .create_service(&service, Kind::Persistent, record, now)
             .expect("there was none");
     }
     drop(kept);

@@ -273,7 +273,7 @@ pub(super) async fn service(State(site): State<Site>, params: Params) -> Result<
             "name": service.name.as_str(),
             "groupName": service.group.as_str(),
             "protectThreshold": snapshot.threshold().unwrap_or(0.0),
-            "selector": service::selector(version),
+            "selector": service::selector(&snapshot, version),
             "metadata": service::metadata(&snapshot)?,
         },
         "clusters": clusters,

@@ -23,7 +23,7 @@
 //! * there is no raft and no distro to tell of: such pages are answered with an
 //!   error that says so;
 //! * namespaces that have services are listed also if nobody created them;
-//! * label selectors and snowflake instance ids are missing. What is
+//! * snowflake instance ids are missing. What is
 //!   missing is answered as an unknown route: 501 under `/v1/ns`, else 404. So
 //!   is a login where there are no users, which makes clients go on without.
 //!

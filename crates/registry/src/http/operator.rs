@@ -138,7 +138,7 @@ pub(super) async fn no_cluster(OriginalUri(uri): OriginalUri) -> Response {
 }
 
 /// The kinds of selectors that a service can have.
-const SELECTORS: [&str; 1] = ["none"];
+const SELECTORS: [&str; 2] = ["label", "none"];
 
 pub(super) async fn selectors() -> Response {
     let body = json!({ "code": 200, "message": null, "data": SELECTORS });

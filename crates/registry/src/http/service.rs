@@ -18,7 +18,8 @@ use crate::checks::{Checker, ClusterRecord};
 use crate::page::page;
 use crate::presented::PresentedVersion;
 use crate::registry::Registry;
-use crate::store::{EditError, Kind, Names, Snapshot};
+use crate::selector::Selector;
+use crate::store::{EditError, Kind, Names, ServiceRecord, Snapshot};
 use crate::wire::ShownMetadata;
 
 /// 2.2.1 to 3.1 give names under this key.
@@ -40,15 +41,11 @@ pub(super) async fn create_as(
     service: &ServiceKey,
     kind: Kind,
 ) -> Result<(), Failure> {
-    let threshold = threshold(params)?;
-    no_selector(params)?;
-    let metadata = params.metadata(&registry.inner.interner)?;
-    let metadata = metadata.unwrap_or_else(syncline_model::Metadata::empty);
+    let record = described(registry, params)?;
     if registry.settings().version.is_first_generation() {
         first::check_name(service)?;
     }
-    let created =
-        registry.act(|store, now| store.create_service(service, kind, threshold, metadata, now));
+    let created = registry.act(|store, now| store.create_service(service, kind, record, now));
     created.map_err(|error| Failure::of_edit(error, service.grouped()))?;
     Ok(registry.saved().await?)
 }
@@ -80,11 +77,8 @@ pub(super) async fn set(
     params: &Params,
     service: &ServiceKey,
 ) -> Result<(), Failure> {
-    let threshold = threshold(params)?;
-    no_selector(params)?;
-    let metadata = params.metadata(&registry.inner.interner)?;
-    let metadata = metadata.unwrap_or_else(syncline_model::Metadata::empty);
-    let set = registry.act(|store, now| store.update_service(service, threshold, metadata, now));
+    let record = described(registry, params)?;
+    let set = registry.act(|store, now| store.update_service(service, record, now));
     set.map_err(|error| Failure::of_edit(error, service.grouped()))?;
     Ok(registry.saved().await?)
 }
@@ -111,7 +105,7 @@ pub(super) async fn detail(State(site): State<Site>, params: Params) -> Result<R
         "name": service.name.as_str(),
         "protectThreshold": snapshot.threshold().unwrap_or(0.0),
         "metadata": metadata(&snapshot)?,
-        "selector": selector(version),
+        "selector": selector(&snapshot, version),
         "clusters": clusters,
     });
     Ok(Json(body).into_response())
@@ -217,12 +211,20 @@ pub(super) fn metadata(snapshot: &Snapshot) -> Result<serde_json::Value, Failure
     }
 }
 
-/// The only selector there is.
-pub(super) fn selector(version: PresentedVersion) -> serde_json::Value {
-    match version.is_first_generation() {
-        true => serde_json::json!({ "type": "none" }),
-        false => serde_json::json!({ "type": "none", "contextType": "NONE" }),
+/// A service's selector. From 2.0 on it says what it would look at.
+pub(super) fn selector(snapshot: &Snapshot, version: PresentedVersion) -> serde_json::Value {
+    let set = snapshot.record.as_deref().map(|record| &record.selector);
+    let (mut shown, context) = match set {
+        None | Some(Selector::None) => (serde_json::json!({ "type": "none" }), "NONE"),
+        Some(Selector::Label { expression, labels }) => (
+            serde_json::json!({ "type": "label", "expression": expression, "labels": labels }),
+            "CMDB",
+        ),
+    };
+    if !version.is_first_generation() {
+        shown["contextType"] = context.into();
     }
+    shown
 }
 
 fn threshold(params: &Params) -> Result<f64, Failure> {
@@ -237,19 +239,43 @@ fn threshold(params: &Params) -> Result<f64, Failure> {
     })
 }
 
-fn no_selector(params: &Params) -> Result<(), Failure> {
+/// What the parameters set for a service. What is not named is as if it was
+/// never set.
+fn described(registry: &Registry, params: &Params) -> Result<ServiceRecord, Failure> {
+    let protect_threshold = threshold(params)?;
+    let selector = wanted_selector(registry.settings().version, params)?;
+    let metadata = params.metadata(&registry.inner.interner)?;
+    Ok(ServiceRecord {
+        protect_threshold,
+        metadata: metadata.unwrap_or_else(syncline_model::Metadata::empty),
+        selector,
+        ..ServiceRecord::default()
+    })
+}
+
+fn wanted_selector(version: PresentedVersion, params: &Params) -> Result<Selector, Failure> {
     #[derive(serde::Deserialize)]
-    struct Selector {
+    struct Said {
         r#type: String,
+        expression: Option<String>,
     }
     let Some(text) = params.get("selector") else {
-        return Ok(());
+        return Ok(Selector::None);
     };
-    match serde_json::from_str::<Selector>(text) {
-        Ok(selector) if selector.r#type == "none" => Ok(()),
-        _ => {
-            let text = "not match any type of selector!".to_owned();
-            Err(Failure::Refused(Code::Selector, text))
+    let no_type = |text: String| Err(Failure::Refused(Code::Selector, text));
+    match serde_json::from_str::<Said>(text) {
+        Ok(said) if said.r#type == "none" => Ok(Selector::None),
+        Ok(said) if said.r#type == "label" => {
+            let selector = Selector::label(said.expression.as_deref().unwrap_or_default());
+            selector.map_err(|bad| match version.is_first_generation() {
+                true => Failure::Refused(Code::Selector, bad.to_string()),
+                false => Failure::Failed(Code::Server, format!("Selector parses failed: {bad}")),
+            })
         }
+        Ok(said) if version.is_first_generation() => no_type(format!(
+            "No enum constant com.alibaba.nacos.api.selector.SelectorType.{}",
+            said.r#type
+        )),
+        _ => no_type("not match any type of selector!".to_owned()),
     }
 }

@@ -189,7 +189,7 @@ async fn service_detail(State(site): State<Site>, params: Params) -> Result<Resp
         "clusterMap": clusters,
         "metadata": service::metadata(&snapshot)?,
         "protectThreshold": snapshot.threshold().unwrap_or(0.0),
-        "selector": service::selector(version),
+        "selector": service::selector(&snapshot, version),
         "ephemeral": snapshot.ephemeral,
     })))
 }

@@ -10,6 +10,7 @@ use super::timers::Timer;
 use super::{Kind, OverQuota, Part, ServiceId, Store};
 use crate::checks::{Checker, ClusterRecord};
 use crate::moment::Moment;
+use crate::selector::Selector;
 
 /// What was set for a service itself.
 #[derive(Clone, PartialEq, Debug)]
@@ -18,6 +19,8 @@ pub(crate) struct ServiceRecord {
     pub(crate) protect_threshold: f64,
     /// The service's own metadata.
     pub(crate) metadata: Metadata,
+    /// Which instances a consumer would prefer.
+    pub(crate) selector: Selector,
     /// What was set for clusters.
     pub(crate) clusters: BTreeMap<ClusterName, Arc<ClusterRecord>>,
 }
@@ -27,6 +30,7 @@ impl Default for ServiceRecord {
         Self {
             protect_threshold: 0.0,
             metadata: Metadata::empty(),
+            selector: Selector::None,
             clusters: BTreeMap::new(),
         }
     }
@@ -97,8 +101,7 @@ impl Store {
         &mut self,
         key: &ServiceKey,
         kind: Kind,
-        protect_threshold: f64,
-        metadata: Metadata,
+        record: ServiceRecord,
         now: Moment,
     ) -> Result<(), EditError> {
         let id = self.service(key);
@@ -116,11 +119,7 @@ impl Store {
             return Err(EditError::ServiceMissing);
         };
         service.kind = Some(kind);
-        service.record = Some(Arc::new(ServiceRecord {
-            protect_threshold,
-            metadata,
-            clusters: BTreeMap::new(),
-        }));
+        service.record = Some(Arc::new(record));
         self.watch_empty(id, now);
         self.count_service(id);
         self.list(id);
@@ -129,17 +128,17 @@ impl Store {
         Ok(())
     }
 
-    /// Sets a service's threshold and metadata.
+    /// Sets what can be set for a service itself; its clusters stay as they
+    /// are.
     pub(crate) fn update_service(
         &mut self,
         key: &ServiceKey,
-        protect_threshold: f64,
-        metadata: Metadata,
+        set: ServiceRecord,
         now: Moment,
     ) -> Result<(), EditError> {
         self.edit_record(key, now, |record| {
-            record.protect_threshold = protect_threshold;
-            record.metadata = metadata;
+            let clusters = std::mem::take(&mut record.clusters);
+            *record = ServiceRecord { clusters, ..set };
         })
     }
 

@@ -183,7 +183,7 @@ pub(super) async fn detail(State(site): State<Site>, params: Params) -> Result<R
         cluster_map: clusters.collect(),
         metadata: ShownOrEmpty(&snapshot),
         protect_threshold: snapshot.threshold().unwrap_or(0.0),
-        selector: service::selector(version),
+        selector: service::selector(&snapshot, version),
         ephemeral: snapshot.ephemeral,
     }))
 }

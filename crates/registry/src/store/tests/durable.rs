@@ -95,7 +95,7 @@ fn settings_without_instances_wait_for_them_a_minute_more() {
     let metadata = Metadata::from_pairs([("team", "a")]);
     world
         .store
-        .update_service(&service(), 0.5, metadata, world.now)
+        .update_service(&service(), set(0.5, metadata), world.now)
         .expect("it exists");
     let key = instance("10.0.0.1").key;
     let set = Override::new(Weight::ZERO, false, Metadata::empty());
@@ -258,13 +258,13 @@ fn take(world: &mut World, client: &mut ClientId, disk: &mut Disk, step: Step) {
             let metadata = Metadata::from_pairs([("made", "by hand")]);
             let kind = Kind::of(ephemeral);
             store
-                .create_service(&named(service), kind, threshold, metadata, now)
+                .create_service(&named(service), kind, set(threshold, metadata), now)
                 .ok();
         }
         Step::Update(service, threshold) => {
             let none = Metadata::empty();
             store
-                .update_service(&named(service), threshold, none, now)
+                .update_service(&named(service), set(threshold, none), now)
                 .ok();
         }
         Step::Delete(service) => drop(store.delete_service(&named(service))),

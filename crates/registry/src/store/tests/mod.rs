@@ -127,6 +127,14 @@ fn address(key: &InstanceKey, kind: Kind) -> Address {
     }
 }
 
+fn set(protect_threshold: f64, metadata: Metadata) -> ServiceRecord {
+    ServiceRecord {
+        protect_threshold,
+        metadata,
+        ..ServiceRecord::default()
+    }
+}
+
 fn checked_by(checker: Checker) -> ClusterRecord {
     ClusterRecord {
         checker,

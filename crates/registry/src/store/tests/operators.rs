@@ -50,7 +50,7 @@ fn a_created_service_decides_the_kind_and_is_cleaned_like_any_other() {
         let none = Metadata::empty();
         world
             .store
-            .create_service(&service(), Kind::Persistent, 0.5, none, world.now)
+            .create_service(&service(), Kind::Persistent, set(0.5, none), world.now)
     };
     assert_eq!(create(&mut world), Ok(()));
     assert_eq!(create(&mut world), Err(EditError::ServiceExists));
@@ -179,7 +179,7 @@ fn the_threshold_shows_all_as_healthy_where_a_service_was_set_up() {
     let none = Metadata::empty();
     world
         .store
-        .update_service(&service(), 0.5, none, world.now)
+        .update_service(&service(), set(0.5, none), world.now)
         .expect("it exists");
     assert_eq!(selected(&mut world, "", false), (2, true));
     assert_eq!(selected(&mut world, "", true), (1, false));
@@ -202,7 +202,7 @@ fn a_threshold_of_zero_is_not_off_once_it_was_set() {
     let none = Metadata::empty();
     world
         .store
-        .update_service(&service(), 0.0, none, world.now)
+        .update_service(&service(), set(0.0, none), world.now)
         .expect("it exists");
     assert!(protected(&mut world));
 }

@@ -95,8 +95,7 @@ fn a_namespace_takes_so_many_and_others_are_not_touched() {
     let created = world.store.create_service(
         &named("d"),
         Kind::Persistent,
-        0.0,
-        Metadata::empty(),
+        set(0.0, Metadata::empty()),
         world.now,
     );
     assert!(matches!(created, Err(EditError::OverQuota(_))));
