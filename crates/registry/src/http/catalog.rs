@@ -7,7 +7,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use syncline_model::{ClusterName, Instance, ServiceKey};
+use syncline_model::{ClusterName, Instance, InstanceKey, ServiceKey};
 
 use super::Site;
 use super::failure::{Code, Failure, result};
@@ -79,12 +79,25 @@ pub(super) fn matching(registry: &Registry, params: &Params) -> Result<Vec<Servi
 }
 
 pub(super) fn having_instances(registry: &Registry, services: Vec<ServiceKey>) -> Vec<ServiceKey> {
+    having(registry, services, |_| true)
+}
+
+/// The services that have an instance of some kind. Looks at what was
+/// registered, since putting together how each service is shown takes long.
+pub(super) fn having(
+    registry: &Registry,
+    services: Vec<ServiceKey>,
+    wanted: impl Fn(&InstanceKey) -> bool,
+) -> Vec<ServiceKey> {
     let mut having = Vec::new();
     for services in services.chunks(AT_ONCE) {
         registry.act(|store, _| {
             let some = services.iter().filter(|service| {
                 let mut publications = store.publications(service);
-                publications.any(|(_, _, publication)| !publication.instances().is_empty())
+                publications.any(|(_, _, publication)| {
+                    let mut instances = publication.instances().iter();
+                    instances.any(|instance| wanted(&instance.key))
+                })
             });
             having.extend(some.cloned());
         });

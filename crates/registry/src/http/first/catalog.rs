@@ -6,12 +6,12 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use syncline_model::ServiceKey;
+use syncline_model::{InstanceKey, ServiceKey};
 
 use crate::http::Site;
 use crate::http::catalog::{
-    BulkInstance, ShownOrEmpty, Summaries, Summary, by_cluster, having_instances, int_parameter,
-    matching, page_of_instances, snapshots,
+    BulkInstance, ShownOrEmpty, Summaries, Summary, by_cluster, having, having_instances,
+    int_parameter, matching, page_of_instances, snapshots,
 };
 use crate::http::failure::Failure;
 use crate::http::params::Params;
@@ -77,15 +77,11 @@ fn having_instance(
         Some((ip, port)) => (ip, Some(port)),
         None => (address, None),
     };
-    let has_it = |service: &ServiceKey| {
-        let set = registry.snapshot(service);
-        let mut keys = set.instances().iter().map(|instance| &instance.key);
-        keys.any(|key| {
-            let port_fits = port.is_none_or(|port| key.port.get().to_string() == port);
-            key.host.as_str() == ip && port_fits
-        })
+    let has_it = |key: &InstanceKey| {
+        let port_fits = || port.is_none_or(|port| key.port.get().to_string() == port);
+        key.host.as_str() == ip && port_fits()
     };
-    services.into_iter().filter(has_it).collect()
+    having(registry, services, has_it)
 }
 
 /// A service with its instances.
