@@ -19,6 +19,9 @@ use crate::unasked;
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// Asks what a configuration says.
+const READ: &str = "ConfigQueryRequest";
+
 /// A client's line to the Nacos with the configurations: opened by its first
 /// call, closed with its transport.
 #[derive(Default)]
@@ -39,6 +42,10 @@ pub(crate) async fn answer(
     let Some(upstream) = upstream else {
         return encode_refusal(answer, ErrorCode::NO_RIGHT, REFUSED);
     };
+    let unanswered = match kind(&request) {
+        READ => ErrorCode::NO_RIGHT,
+        _ => ErrorCode::SERVER_ERROR,
+    };
     match pass_on(upstream, transport, request).await {
         Ok(answer) => answer,
         Err(error) => {
@@ -47,7 +54,7 @@ pub(crate) async fn answer(
                 client = transport.id(),
                 "a configuration call was not answered"
             );
-            encode_refusal(answer, ErrorCode::SERVER_ERROR, &whole(&error))
+            encode_refusal(answer, unanswered, &whole(&error))
         }
     }
 }
@@ -59,7 +66,7 @@ async fn pass_on(
 ) -> Result<Payload, CallError> {
     let line = transport.configs();
     let connection = line.connection(upstream, transport).await?;
-    if kind(&request) != "ConfigQueryRequest" {
+    if kind(&request) != READ {
         line.listens.store(true, Ordering::Relaxed);
     }
     connection.pass_on(request, PATIENCE).await

@@ -80,6 +80,7 @@ async fn pass_on(
     if let Some(Extension(peer)) = peer {
         add_forwarded_for(&mut headers, peer);
     }
+    let reads = method == Method::GET;
     let asked = uri.path_and_query().map_or("", |asked| asked.as_str());
     let context_path = registry.settings().context_path.trim_end_matches('/');
     let call = Passed {
@@ -97,13 +98,17 @@ async fn pass_on(
         {
             (answer.status, answer.headers, answer.body).into_response()
         }
-        Ok(answer) => back(answer),
+        Ok(answer) => back(answer, reads),
         Err(error) => {
             tracing::warn!(
                 error = whole(&error),
                 "a configuration call was not answered"
             );
-            text(StatusCode::SERVICE_UNAVAILABLE, whole(&error))
+            let status = match reads {
+                true => StatusCode::FORBIDDEN,
+                false => StatusCode::SERVICE_UNAVAILABLE,
+            };
+            text(status, whole(&error))
         }
     }
 }
@@ -131,7 +136,7 @@ fn wait(headers: &HeaderMap) -> Duration {
         .min(LONGEST_WAIT)
 }
 
-fn back(answer: PassedBack) -> Response {
+fn back(answer: PassedBack, reads: bool) -> Response {
     let says_so = |body: &[u8]| {
         body.windows(NO_SUCH_CONFIG.len())
             .any(|part| part == NO_SUCH_CONFIG)
@@ -139,7 +144,11 @@ fn back(answer: PassedBack) -> Response {
     if answer.status == StatusCode::NOT_FOUND && !says_so(&answer.body) {
         let why = "what `configs_from` leads to does not answer as a Nacos with configurations \
                    does; check its address and context_path";
-        return text(StatusCode::BAD_GATEWAY, why.to_owned());
+        let status = match reads {
+            true => StatusCode::FORBIDDEN,
+            false => StatusCode::BAD_GATEWAY,
+        };
+        return text(status, why.to_owned());
     }
     (answer.status, answer.headers, answer.body).into_response()
 }

@@ -4,6 +4,11 @@
 //! that does, with the caller's credentials and none of ours, or refuses them.
 //! It never says of its own that a configuration does not exist: a client
 //! throws its snapshot away then, and an application starts with defaults.
+//!
+//! The same becomes of an application without a snapshot after any other
+//! failure: a Java client (1.4 to 3.x) hands it nothing. Only after 403 it
+//! throws, so who asks for a configuration that cannot be had is told 403: an
+//! application that starts meanwhile fails, one that runs keeps what it has.
 
 mod grpc;
 mod http;
@@ -16,9 +21,7 @@ use syncline_nacos::http::HttpClient;
 pub(crate) use grpc::{Line, answer};
 pub(crate) use http::{log_in, routes};
 
-/// What is said where nothing is passed on. Under code 403, the only one after
-/// which Java clients (1.4 to 3.x) neither fall back on a snapshot nor take the
-/// configuration for empty.
+/// What is said where nothing is passed on, under code 403.
 const REFUSED: &str = "Syncline serves no configurations here: its configuration names no \
                        `configs_from` to pass these calls on to";
 

@@ -146,22 +146,30 @@ async fn with_users_of_its_own_the_registry_judges_what_is_its_own() -> anyhow::
     server.stop().await
 }
 
-/// A client that hears "not found" throws its snapshot away.
+/// A client that hears "not found" throws its snapshot away, and after any other
+/// failure but 403 takes the configuration for empty where it has none.
 #[tokio::test]
 async fn nothing_but_the_upstream_itself_says_that_there_is_none() -> anyhow::Result<()> {
     let upstream = Upstream::start().await?;
     let server = Server::start_passing_to(leading_to(&upstream)?).await?;
     let elsewhere = "/nacos/v1/cs/elsewhere?dataId=app.yaml";
     let (status, why) = server.call("GET", elsewhere).await?;
-    assert_eq!(status, 502, "{why}");
+    assert_eq!(status, 403, "{why}");
+    assert!(why.contains("configs_from"), "{why}");
+    let (status, _) = server.call("POST", elsewhere).await?;
+    assert_eq!(status, 502);
     upstream.stop().await;
     let path = format!("/nacos/v1/cs/configs?{APPLICATION}");
     let (status, why) = server.call("GET", &path).await?;
+    assert_eq!(status, 403, "{why}");
+    let (status, why) = server.call("POST", &path).await?;
     assert_eq!(status, 503, "{why}");
     let mut client = Bare::set_up(&server, json!({})).await?;
     let (kind, refused) = client.call("ConfigQueryRequest", &query()).await?;
     assert_eq!(kind, "ConfigQueryResponse");
-    assert_eq!(refused["errorCode"], 500, "not 300, which means none");
+    assert_eq!(refused["errorCode"], 403, "not 300, which means none");
+    let (_, refused) = client.call("ConfigPublishRequest", &query()).await?;
+    assert_eq!(refused["errorCode"], 500);
     server.stop().await
 }
 
