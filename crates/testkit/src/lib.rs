@@ -23,6 +23,7 @@
 //! | `SYNCLINE_SKIP_LOG` | a file that collects what was skipped |
 //! | `SYNCLINE_TESTBED_MISSING` | a reason why real servers and Java clients cannot run here |
 //! | `SYNCLINE_TESTBED_MISSING_GO`, `_PYTHON`, `_NODE` | a reason why that client cannot |
+//! | `SYNCLINE_TESTBED_MISSING_SPRING` | a reason why the application of Spring Cloud Alibaba cannot |
 //! | `SYNCLINE_PATIENCE` | a factor on every deadline, for slow machines |
 //! | `SYNCLINE_TEST_PORTS` | `FIRST-LAST`: where [`ports::PortBlock`] looks, instead of its own ranges |
 //!

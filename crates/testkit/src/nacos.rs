@@ -1,7 +1,7 @@
 //! Real Nacos servers.
 //!
 //! They come from the testbed, which compiles a launcher around the modules on Maven Central: naming and core, no
-//! console, no login. A namespace exists by being used, so a test that shares a server takes a [`fresh_name`] of its
+//! console, no login, and configurations only where a test asks for them. A namespace exists by being used, so a test that shares a server takes a [`fresh_name`] of its
 //! own for each namespace.
 
 mod cluster;
@@ -61,7 +61,21 @@ impl RealNacos {
     ///
     /// As [`start`](Self::start).
     pub async fn start_with(version: Version, java_options: &str) -> anyhow::Result<Self> {
-        let nacos = Self::reserve(version, PortBlock::reserve()?, java_options, &[])?;
+        let ports = PortBlock::reserve()?;
+        let nacos = Self::reserve(version, version.build(), ports, java_options, &[])?;
+        nacos.restart().await?;
+        Ok(nacos)
+    }
+
+    /// Starts a 2.2.4 that holds configurations too (`/nacos/v1/cs/configs` and gRPC), which the others do not.
+    ///
+    /// # Errors
+    ///
+    /// As [`start`](Self::start).
+    pub async fn start_with_configurations() -> anyhow::Result<Self> {
+        let (version, ports) = (Version::V2_2_4, PortBlock::reserve()?);
+        let build = format!("{}+configs", version.build());
+        let nacos = Self::reserve(version, &build, ports, TEST_JAVA_OPTIONS, &[])?;
         nacos.restart().await?;
         Ok(nacos)
     }
@@ -90,6 +104,7 @@ impl RealNacos {
     /// A server that is prepared but not launched.
     fn reserve(
         version: Version,
+        build: &str,
         ports: PortBlock,
         java_options: &str,
         members: &[SocketAddr],
@@ -110,7 +125,7 @@ impl RealNacos {
             let list: Vec<String> = members.iter().map(SocketAddr::to_string).collect();
             environment.push(("MEMBERS", list.join(",")));
         }
-        let keeper = Keeper::spawn(version.build(), ports.http().port(), &folder, &environment)?;
+        let keeper = Keeper::spawn(build, ports.http().port(), &folder, &environment)?;
         Ok(Self {
             version,
             keeper,

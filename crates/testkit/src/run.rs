@@ -70,6 +70,23 @@ pub fn require_client(kind: Kind) -> bool {
     }
 }
 
+/// Whether the application of Spring Cloud Alibaba can run here; it wants a JDK of its own time. If not, the calling test
+/// counts as skipped and must return.
+///
+/// # Panics
+///
+/// In place of skipping when `SYNCLINE_STRICT` is `1`.
+#[must_use = "a test without its application must return at once"]
+pub fn require_spring() -> bool {
+    match testbed::missing_spring() {
+        None => true,
+        Some(reason) => {
+            skip(&format!("Spring application: {reason}"));
+            false
+        }
+    }
+}
+
 /// Counts the calling test as skipped for `reason`; the test must return after it.
 ///
 /// # Panics

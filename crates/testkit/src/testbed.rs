@@ -32,6 +32,11 @@ pub(crate) fn missing_of(client: &str, programs: &[&str]) -> Option<String> {
     told(&about).or_else(|| missing_program(programs))
 }
 
+/// Why the application of Spring Cloud Alibaba cannot run here, if it cannot.
+pub(crate) fn missing_spring() -> Option<String> {
+    missing().or_else(|| told("_SPRING"))
+}
+
 /// What `cargo xtask test` found when it made the testbed ready.
 fn told(about: &str) -> Option<String> {
     let told = std::env::var(format!("SYNCLINE_TESTBED_MISSING{about}")).ok();

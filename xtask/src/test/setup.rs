@@ -13,7 +13,7 @@ const PROGRAMS: [&str; 6] = ["bash", "flock", "setsid", "java", "javac", "mvn"];
 const PACKAGES: [&str; 2] = ["default-jdk-headless", "maven"];
 
 /// Nacos as published; the testkit's `Version` names the same.
-const SERVERS: [&str; 4] = ["1.3.0", "2.0.3", "2.1.1", "2.2.4-x86"];
+const SERVERS: [&str; 5] = ["1.3.0", "2.0.3", "2.1.1", "2.2.4-x86", "2.2.4-x86+configs"];
 
 /// The Java clients that tests use: of the 1.x line, of 2.x, of 3.x.
 const JAVA_CLIENTS: [&str; 4] = ["2.3.2", "1.4.6", "2.5.1", "3.0.3"];
@@ -62,8 +62,9 @@ pub(super) fn testbed(root: &Path) -> anyhow::Result<Missing> {
             missing.collect::<anyhow::Result<Vec<_>>>()
         });
         let mut missing: Missing = Vec::new();
-        if let Some(reason) = servers(root)? {
-            missing.push(("SYNCLINE_TESTBED_MISSING", reason));
+        match servers(root)? {
+            Some(reason) => missing.push(("SYNCLINE_TESTBED_MISSING", reason)),
+            None => missing.extend(spring(root)?),
         }
         let clients = clients
             .join()
@@ -93,6 +94,17 @@ impl Client {
         println!("tests with the {language} client will be skipped: {reason}");
         Ok(Some((self.variable, reason)))
     }
+}
+
+/// Makes the application of Spring Cloud Alibaba ready. It wants a newer JDK than all else, and is missed alone.
+fn spring(root: &Path) -> anyhow::Result<Option<(&'static str, String)>> {
+    let mut command = Command::new(root.join("testbed/spring-app/spring-app"));
+    if build("testbed: Spring application", command.arg("build"))? {
+        return Ok(None);
+    }
+    let reason = "it could not be built; it needs JDK 17 or later".to_owned();
+    println!("tests with the Spring application will be skipped: {reason}");
+    Ok(Some(("SYNCLINE_TESTBED_MISSING_SPRING", reason)))
 }
 
 /// Makes servers and Java clients ready. Why they cannot run here, if they cannot.

@@ -12,7 +12,7 @@ use crate::daemon::registry::Nacos;
 /// A configuration with links both ways: `down` fills the registry `local`, and
 /// `carry` takes upstream what clients register there. `of_local` is what is
 /// said of the registry besides, and `of_links` of each link.
-fn both_ways(
+pub(crate) fn both_ways(
     up: Nacos,
     hold: &str,
     (local, of_local): (SocketAddr, &str),

@@ -9,7 +9,8 @@
 //!   comes back by itself;
 //! * [`login`]: the registry asks for users, and clients say who they are.
 //!
-//! [`dubbo`] is about whole applications that know nothing of tests.
+//! [`dubbo`] and [`spring`] are about whole applications, which have their
+//! clients from a framework; [`process`] is one of them, running.
 //!
 //! [`kind`] says which clients there are and what each cannot do;
 //! [`application`] is one of them, running.
@@ -19,8 +20,10 @@ mod dubbo;
 mod kind;
 mod life;
 mod login;
+mod process;
 mod restart;
 mod rust;
+mod spring;
 
 use std::time::Duration;
 

@@ -42,7 +42,15 @@ impl RealCluster {
         let addresses: Vec<SocketAddr> = blocks.iter().map(PortBlock::http).collect();
         let members = blocks
             .into_iter()
-            .map(|block| RealNacos::reserve(version, block, TEST_JAVA_OPTIONS, &addresses))
+            .map(|block| {
+                RealNacos::reserve(
+                    version,
+                    version.build(),
+                    block,
+                    TEST_JAVA_OPTIONS,
+                    &addresses,
+                )
+            })
             .collect::<anyhow::Result<_>>()?;
         let cluster = Self { members };
         {

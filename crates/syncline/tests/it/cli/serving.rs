@@ -23,6 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// `syncline serve` at an address, with a state folder.
 pub(crate) struct Serving {
     child: Child,
+    more: Vec<String>,
     pub(crate) nacos: Nacos,
     folder: TempDir,
     _ports: PortBlock,
@@ -43,11 +44,17 @@ fn command(http: SocketAddr, state: &Path) -> Command {
 
 impl Serving {
     pub(crate) async fn start() -> anyhow::Result<Self> {
+        Self::start_saying(&[]).await
+    }
+
+    /// Starts it with further arguments.
+    pub(crate) async fn start_saying(more: &[&str]) -> anyhow::Result<Self> {
         let ports = PortBlock::reserve()?;
         let folder = tempfile::tempdir()?;
         let state = folder.path().join("state");
         let serving = Self {
-            child: command(ports.http(), &state).spawn()?,
+            child: command(ports.http(), &state).args(more).spawn()?,
+            more: more.iter().map(|&argument| argument.to_owned()).collect(),
             nacos: Nacos::at(ports.http()),
             folder,
             _ports: ports,
@@ -71,7 +78,8 @@ impl Serving {
     /// Kills it with SIGKILL, and starts it again with what that left.
     pub(crate) async fn kill_and_restart(&mut self) -> anyhow::Result<()> {
         self.child.kill().await?;
-        self.child = command(self.nacos.http, &self.state()).spawn()?;
+        let mut again = command(self.nacos.http, &self.state());
+        self.child = again.args(&self.more).spawn()?;
         self.answers().await;
         Ok(())
     }

@@ -1,72 +1,45 @@
 //! Dubbo 3: a consumer calls the providers that it finds in the registry.
 
-use std::path::Path;
-use std::process::Stdio;
-
 use anyhow::Context as _;
-use syncline_testkit::nacos::fresh_name;
+use syncline_testkit::nacos::{RealNacos, Version, fresh_name};
 use syncline_testkit::ports::PortBlock;
-use syncline_testkit::{eventually, patience, run};
+use syncline_testkit::{eventually, run};
 use tempfile::TempDir;
-use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
-use tokio::process::{Child, ChildStdin, ChildStdout, Command};
-use tokio::sync::Mutex;
 
 use super::PATIENCE;
+use super::process::Process;
+use crate::bridge::both_ways;
 use crate::cli::serving::Serving;
+use crate::daemon::process::Setup;
 use crate::daemon::registry::Nacos;
 
 /// A Dubbo application that runs.
 struct Dubbo {
-    child: Child,
-    talk: Mutex<(ChildStdin, Lines<BufReader<ChildStdout>>)>,
+    process: Process,
     _folder: TempDir,
 }
 
 impl Dubbo {
-    async fn start(role: &str, nacos: Nacos, more: &[&str]) -> anyhow::Result<Self> {
-        let script =
-            Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testbed/dubbo-app/dubbo-app");
+    async fn start(args: &[&str]) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir()?;
-        let log = std::fs::File::create(folder.path().join("log"))?;
-        let mut child = Command::new(script)
-            .args([role, &nacos.http.to_string()])
-            .args(more)
-            .current_dir(folder.path())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(log)
-            .kill_on_drop(true)
-            .spawn()
-            .context("start a Dubbo application")?;
-        let input = child.stdin.take().context("no input")?;
-        let mut lines = BufReader::new(child.stdout.take().context("no output")?).lines();
-        let ready = tokio::time::timeout(patience(PATIENCE), lines.next_line()).await;
-        let said = ready.with_context(|| format!("the {role} is not ready"))??;
-        let log = std::fs::read_to_string(folder.path().join("log"))?;
-        anyhow::ensure!(said.as_deref() == Some("ready"), "{role}: {said:?}\n{log}");
         Ok(Self {
-            child,
-            talk: Mutex::new((input, lines)),
+            process: Process::start("dubbo-app", args, folder.path()).await?,
             _folder: folder,
         })
     }
 
     async fn consumer(nacos: Nacos, namespace: &str) -> anyhow::Result<Self> {
-        Self::start("consumer", nacos, &[namespace]).await
+        Self::start(&["consumer", &nacos.http.to_string(), namespace]).await
     }
 
     async fn provider(nacos: Nacos, namespace: &str, port: u16) -> anyhow::Result<Self> {
-        Self::start("provider", nacos, &[namespace, &port.to_string()]).await
+        let (http, port) = (nacos.http.to_string(), port.to_string());
+        Self::start(&["provider", &http, namespace, &port]).await
     }
 
     /// Calls a provider; its port.
     async fn call(&self) -> anyhow::Result<u16> {
-        let mut talk = self.talk.lock().await;
-        let (input, answers) = &mut *talk;
-        input.write_all(b"syncline\n").await?;
-        let answer = tokio::time::timeout(patience(PATIENCE), answers.next_line()).await??;
-        let answer = answer.context("the consumer ended")?;
+        let answer = self.process.ask("syncline").await?;
         let port = answer.strip_prefix("hello syncline from ");
         let port = port.with_context(|| answer.clone())?;
         Ok(port.parse()?)
@@ -88,14 +61,6 @@ impl Dubbo {
             called == ports
         };
         eventually(PATIENCE, just).await;
-    }
-
-    /// Lets it shut down.
-    async fn end(mut self) -> anyhow::Result<()> {
-        drop(self.talk.into_inner());
-        let ended = tokio::time::timeout(patience(PATIENCE), self.child.wait()).await;
-        anyhow::ensure!(ended.context("it does not end")??.success());
-        Ok(())
     }
 }
 
@@ -121,9 +86,35 @@ async fn a_dubbo_consumer_calls_the_providers_that_are_there() -> anyhow::Result
         .call()
         .await
         .context("while the registry knows nobody")?;
-    first.end().await?;
+    first.process.end().await?;
     consumer.calls_just(&[two]).await;
     let _third = Dubbo::provider(nacos, &namespace, one).await?;
     consumer.calls_just(&[one, two]).await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_consumer_at_a_nacos_calls_the_providers_at_syncline() -> anyhow::Result<()> {
+    if !run::require_real_servers() {
+        return Ok(());
+    }
+    let up = Nacos::real(RealNacos::shared(Version::V2_2_4).await?);
+    let namespace = fresh_name("dubbo");
+    let mut setup = Setup::new()?;
+    let local = setup.address()?;
+    let select = format!(", select: {{ namespaces: [{namespace}] }}");
+    let mut syncline = setup.run(&both_ways(up, "auto", (local, ""), &select))?;
+    syncline.in_step().await?;
+    let here = Nacos::at(local);
+    let block = PortBlock::reserve()?;
+    let (one, two) = (block.http().port(), block.grpc().port());
+    let (first, _second, consumer) = tokio::try_join!(
+        Dubbo::provider(here, &namespace, one),
+        Dubbo::provider(here, &namespace, two),
+        Dubbo::consumer(up, &namespace),
+    )?;
+    consumer.calls_just(&[one, two]).await;
+    first.process.end().await?;
+    consumer.calls_just(&[two]).await;
     Ok(())
 }
