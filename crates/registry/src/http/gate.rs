@@ -148,25 +148,25 @@ fn welcome(name: &str, session: &access::Session) -> Response {
     response
 }
 
-/// Nacos 2.5 tells an unknown user (500) from a wrong password (403), and 3.0
-/// answers the latter with 500 as well; here both are 403, which says nothing
-/// about who exists.
+/// In the words for a wrong password: 2.x answers an unknown user otherwise, and
+/// 3.x on v3 as well, which says who exists.
 fn no_login(registry: &Registry, parts: &Parts, denied: Denied) -> Response {
     let version = registry.settings().version;
-    if !version.has_v3() || denied == Denied::TooManyFailures {
-        let text = denied.text(version);
-        let status = match denied {
-            Denied::TooManyFailures => StatusCode::TOO_MANY_REQUESTS,
-            _ => StatusCode::FORBIDDEN,
-        };
-        return (
-            status,
-            [(header::CONTENT_TYPE, "text/plain;charset=UTF-8")],
-            text,
-        )
-            .into_response();
-    }
-    spring_error(StatusCode::FORBIDDEN, "Access Denied", whole_path(parts))
+    let path = whole_path(parts);
+    let status = match denied {
+        Denied::TooManyFailures => StatusCode::TOO_MANY_REQUESTS,
+        _ if version.has_v3() => {
+            // 3.x answers as to a failure of its own.
+            let message = match path.contains("/v3/") {
+                true => "No message available",
+                false => "Handle API Compatibility failed, please see log for detail.",
+            };
+            return spring_error(StatusCode::INTERNAL_SERVER_ERROR, message, path);
+        }
+        _ => StatusCode::FORBIDDEN,
+    };
+    let kind = [(header::CONTENT_TYPE, "text/plain;charset=UTF-8")];
+    (status, kind, denied.text(version)).into_response()
 }
 
 fn incomplete(missing: &'static str) -> Response {
