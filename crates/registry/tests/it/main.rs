@@ -11,6 +11,7 @@ mod java;
 mod liveness;
 mod namespaces;
 mod naming;
+mod quotas;
 mod sdk;
 mod server;
 mod tls;
