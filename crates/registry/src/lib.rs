@@ -48,6 +48,7 @@ mod grpc;
 mod http;
 mod intern;
 mod link;
+mod listed;
 mod moment;
 mod page;
 mod presented;

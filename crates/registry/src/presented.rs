@@ -57,6 +57,11 @@ impl PresentedVersion {
         self.is_since(1, 4, 0)
     }
 
+    /// Whether pages of subscribers past the end still say how many there are.
+    pub(crate) fn counts_past_the_end(self) -> bool {
+        self.is_since(2, 1, 0)
+    }
+
     /// Whether there are the calls with which 2.0 servers were upgraded.
     pub(crate) fn has_upgrade_ops(self) -> bool {
         self.is_since(2, 0, 2) && !self.has_v2()

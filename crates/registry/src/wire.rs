@@ -269,6 +269,18 @@ impl Serialize for ShownMetadata<'_> {
     }
 }
 
+/// A service's own metadata, empty where none was ever set.
+pub(crate) struct ShownOrEmpty<'a>(pub(crate) &'a Snapshot);
+
+impl Serialize for ShownOrEmpty<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match &self.0.record {
+            Some(record) => ShownMetadata(&record.metadata).serialize(serializer),
+            None => serializer.collect_map(std::iter::empty::<((), ())>()),
+        }
+    }
+}
+
 /// A service with its instances, as consumers get it.
 ///
 /// All fields are there and none is null: the Rust and Python SDKs refuse

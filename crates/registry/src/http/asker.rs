@@ -12,7 +12,7 @@ use super::failure::Failure;
 use super::params::Params;
 use crate::registry::Registry;
 use crate::store::Clusters;
-use crate::udp::{self, Subscriber};
+use crate::udp::{self, Program, Subscriber};
 
 /// Where a request came from, over TCP.
 #[derive(Clone, Copy)]
@@ -81,11 +81,13 @@ impl Asker {
             _ => None,
         };
         let subscribed = address.is_some_and(|address| {
-            registry.subscribe_udp(Subscriber {
+            let subscriber = Subscriber {
                 address,
                 service: service.clone(),
                 clusters: clusters.clone(),
-            })
+            };
+            let program = || Program::new(&self.agent, params.or("app", ""));
+            registry.subscribe_udp(subscriber, program)
         });
         Ok(if subscribed {
             Heard::ByPush

@@ -17,7 +17,7 @@ use super::service;
 use crate::page::page;
 use crate::registry::Registry;
 use crate::store::Snapshot;
-use crate::wire::{ShownInstance, ShownMetadata};
+use crate::wire::{ShownInstance, ShownMetadata, ShownOrEmpty};
 
 /// How many services are looked at before others get the store.
 const AT_ONCE: usize = 256;
@@ -227,18 +227,6 @@ impl<'a> BulkInstance<'a> {
             ip: instance.key.host.as_str(),
             weight: instance.weight.get(),
             enabled: instance.enabled,
-        }
-    }
-}
-
-/// A service's own metadata, empty where none was ever set.
-pub(super) struct ShownOrEmpty<'a>(pub(super) &'a Snapshot);
-
-impl Serialize for ShownOrEmpty<'_> {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match &self.0.record {
-            Some(record) => ShownMetadata(&record.metadata).serialize(serializer),
-            None => serializer.collect_map(std::iter::empty::<((), ())>()),
         }
     }
 }

@@ -1,8 +1,6 @@
 //! The registry's clients as operators see them: connections, addresses that
-//! registered over HTTP, and links of ours. v2 and v3 say the same of them in
-//! other words.
-
-use std::sync::Arc;
+//! registered over HTTP or are pushed to over UDP, and links of ours. v2 and v3
+//! say the same of them in other words.
 
 use axum::Router;
 use axum::extract::State;
@@ -14,11 +12,11 @@ use syncline_model::{Instance, ServiceKey};
 use super::Site;
 use super::failure::{Code, Failure, InResult, result};
 use super::params::Params;
-use super::subscribers;
-use crate::grpc::Peer;
+use super::subscribers::{self, listening};
 use crate::publishers::name_of;
 use crate::registry::Registry;
 use crate::store::{ClientId, Holder};
+use crate::udp::Listener;
 
 /// Whose words are used.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -71,20 +69,59 @@ fn all(registry: &Registry) -> Vec<(String, ClientId, Holder)> {
     named
 }
 
-/// The client that a request names.
-fn named(registry: &Registry, params: &Params) -> Result<(String, ClientId, Holder), Failure> {
-    let wanted = params.required("clientId")?;
-    let mut clients = all(registry).into_iter();
-    let found = clients.find(|(name, ..)| name == wanted);
-    found.ok_or_else(|| {
-        let text = format!("clientId [ {wanted} ] not exist");
-        Failure::NotFound(Code::NotFound, text)
-    })
+/// A client that a request names. An address may both publish and listen, and
+/// is one client then.
+struct Named {
+    name: String,
+    /// What it is in the store, unless it only listens.
+    held: Option<(ClientId, Holder)>,
+    listens: Vec<Listener>,
+}
+
+impl Named {
+    fn of(registry: &Registry, params: &Params) -> Result<Self, Failure> {
+        let wanted = params.required("clientId")?;
+        let mut clients = all(registry).into_iter();
+        let held = clients.find(|(name, ..)| name == wanted);
+        let held = held.map(|(_, id, holder)| (id, holder));
+        let udp = &registry.inner.udp;
+        let listens = udp.listeners(|it| listening(it.address) == wanted);
+        if held.is_none() && listens.is_empty() {
+            let text = format!("clientId [ {wanted} ] not exist");
+            return Err(Failure::NotFound(Code::NotFound, text));
+        }
+        Ok(Self {
+            name: wanted.to_owned(),
+            held,
+            listens,
+        })
+    }
+
+    /// Host, port and kind of one that is an address.
+    fn address(&self) -> Option<(String, u16, bool)> {
+        match (&self.held, self.listens.first()) {
+            (Some((_, Holder::Address(address))), _) => Some((
+                address.host.as_str().to_owned(),
+                address.port.get(),
+                address.kind.is_ephemeral(),
+            )),
+            (None, Some(listener)) => {
+                let address = listener.subscriber.address;
+                Some((address.ip().to_string(), address.port(), true))
+            }
+            _ => None,
+        }
+    }
 }
 
 async fn list(State(site): State<Site>) -> Response {
-    let names = all(&site.registry).into_iter().map(|(name, ..)| name);
-    result(names.collect::<Vec<_>>())
+    let held = all(&site.registry).into_iter().map(|(name, ..)| name);
+    let listeners = site.registry.inner.udp.listeners(|_| true);
+    let listeners = listeners.iter().map(|it| listening(it.subscriber.address));
+    let mut names: Vec<_> = held.chain(listeners).collect();
+    names.sort();
+    names.dedup();
+    result(names)
 }
 
 async fn detail(
@@ -92,11 +129,12 @@ async fn detail(
     params: Params,
     words: Words,
 ) -> Result<Response, InResult> {
-    let (name, id, holder) = named(&site.registry, &params)?;
-    let peer = site.registry.inner.outboxes.read().peer(id);
-    Ok(result(match (peer, holder) {
+    let client = Named::of(&site.registry, &params)?;
+    let outboxes = site.registry.inner.outboxes.read();
+    let peer = client.held.as_ref().and_then(|(id, _)| outboxes.peer(*id));
+    Ok(result(match (peer, client.address()) {
         (Some(peer), _) => json!({
-            "clientId": name,
+            "clientId": client.name,
             "ephemeral": true,
             "clientType": "connection",
             "connectType": "GRPC",
@@ -105,17 +143,17 @@ async fn detail(
             "clientIp": peer.address.ip(),
             "clientPort": peer.address.port(),
         }),
-        (None, Holder::Address(address)) if is_told(words, &site) => json!({
-            "clientId": name,
-            "ephemeral": address.kind.is_ephemeral(),
+        (None, Some((host, port, ephemeral))) if is_told(words, &site) => json!({
+            "clientId": client.name,
+            "ephemeral": ephemeral,
             "clientType": "ipPort",
-            "clientIp": address.host.as_str(),
-            "clientPort": address.port.to_string(),
+            "clientIp": host,
+            "clientPort": port.to_string(),
         }),
         // A link is none of Nacos's kinds, and nearest to this one.
-        (None, holder) => json!({
-            "clientId": name,
-            "ephemeral": !matches!(holder, Holder::Address(a) if !a.kind.is_ephemeral()),
+        (None, address) => json!({
+            "clientId": client.name,
+            "ephemeral": address.is_none_or(|(_, _, ephemeral)| ephemeral),
             "clientType": "ipPort",
             "connectType": null,
             "appName": null,
@@ -136,8 +174,11 @@ async fn published(
     params: Params,
     words: Words,
 ) -> Result<Response, InResult> {
-    let (_, id, _) = named(&site.registry, &params)?;
-    let published = site.registry.act(|store, _| store.published_by(id));
+    let client = Named::of(&site.registry, &params)?;
+    let published = match client.held {
+        Some((id, _)) => site.registry.act(|store, _| store.published_by(id)),
+        None => Vec::new(),
+    };
     let shown = published.iter().map(|(service, instance)| {
         let mut shown = service_in(words, service);
         match words {
@@ -157,24 +198,21 @@ async fn subscribed(
     params: Params,
     words: Words,
 ) -> Result<Response, InResult> {
-    let (_, id, _) = named(&site.registry, &params)?;
-    let subscribed = site.registry.act(|store, _| store.subscribed_by(id));
-    let peer = site.registry.inner.outboxes.read().peer(id);
-    let Some(peer) = peer else {
-        return Ok(result([(); 0]));
-    };
-    let ip = peer.address.ip();
-    let shown = subscribed.iter().map(|service| {
-        let mut shown = service_in(words, service);
+    let client = Named::of(&site.registry, &params)?;
+    let held = client.held.map(|(id, _)| id);
+    let subscribed = subscribers::of_client(&site.registry, held, client.listens);
+    let shown = subscribed.iter().map(|subscription| {
+        let mut shown = service_in(words, &subscription.service);
+        let (app, agent) = (&subscription.app, &subscription.agent);
+        let address = subscription.address();
         match words {
             Words::V2 => {
-                shown["subscriberInfo"] =
-                    json!({ "app": peer.app, "agent": peer.agent, "addr": ip });
+                shown["subscriberInfo"] = json!({ "app": app, "agent": agent, "addr": address });
             }
             Words::V3 => {
                 shown["publisherInfo"] = Value::Null;
                 shown["subscriberInfo"] = json!({
-                    "clientId": null, "appName": peer.app, "agent": peer.agent, "address": ip,
+                    "clientId": null, "appName": app, "agent": agent, "address": address,
                 });
             }
         }
@@ -205,15 +243,11 @@ async fn subscribers_of(
 ) -> Result<Response, InResult> {
     let service = params.service_and_group()?;
     let subscriptions = subscribers::of_service(&site.registry, &service).into_iter();
-    let shown = subscriptions.map(|subscription| {
-        let peer: Arc<Peer> = subscription.peer;
-        let ip = peer.address.ip();
-        match words {
-            Words::V2 => json!({ "clientId": peer.id, "ip": ip, "port": 0 }),
-            Words::V3 => json!({
-                "clientId": peer.id, "appName": peer.app, "agent": peer.agent, "address": ip,
-            }),
-        }
+    let shown = subscriptions.map(|it| match words {
+        Words::V2 => json!({ "clientId": it.client, "ip": it.ip, "port": it.port }),
+        Words::V3 => json!({
+            "clientId": it.client, "appName": it.app, "agent": it.agent, "address": it.address(),
+        }),
     });
     Ok(result(shown.collect::<Vec<_>>()))
 }

@@ -133,9 +133,11 @@ fn normalise(value: &mut Value) {
         Value::Array(list) => {
             list.iter_mut().for_each(normalise);
             list.sort_by_key(|item| match item.get("ip") {
-                // Before the id, which one side may lack.
-                Some(ip) => format!("{ip}{}{}", item["port"], item["metadata"]),
-                None => item.to_string(),
+                // Before the id, which one side may lack. Subscribers have none.
+                Some(ip) if item.get("addrStr").is_none() => {
+                    format!("{ip}{}{}", item["port"], item["metadata"])
+                }
+                _ => item.to_string(),
             });
         }
         _ => {}

@@ -6,8 +6,6 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde::{Deserialize, Serialize};
 
-use crate::wire::ShownService;
-
 /// Text of so many bytes and more is compressed, as by all versions of Nacos.
 const COMPRESSED_FROM_BYTES: usize = 1024;
 
@@ -31,7 +29,7 @@ pub(super) enum EncodeError {
 
 /// A push: the list that a client would be answered, as text, and the number
 /// that the client repeats in its acknowledgement.
-pub(super) fn encode_push(list: &ShownService<'_>, number: u64) -> Result<Vec<u8>, EncodeError> {
+pub(super) fn encode_push(list: &impl Serialize, number: u64) -> Result<Vec<u8>, EncodeError> {
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
     struct Packet<'a> {
@@ -95,6 +93,7 @@ mod tests {
 
     use super::*;
     use crate::moment::Moment;
+    use crate::wire::ShownService;
 
     /// A list with that JSON for its hosts.
     fn push(hosts: &str) -> Result<Vec<u8>, EncodeError> {

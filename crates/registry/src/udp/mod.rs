@@ -47,7 +47,7 @@ pub(crate) use agents::{is_java_since_1, takes_pushes};
 pub(crate) use destination::{destination, is_of_this_host};
 pub use settings::UdpSettings;
 pub(crate) use socket::serve;
-pub(crate) use subscriptions::Subscriber;
+pub(crate) use subscriptions::{Listener, Program, Subscriber};
 
 /// The subscriptions of a registry over UDP.
 pub(crate) struct Udp {
@@ -79,6 +79,11 @@ impl Udp {
         self.state.lock().open = true;
     }
 
+    /// Those of the subscribers that are wanted, oldest first.
+    pub(crate) fn listeners(&self, wanted: impl Fn(&Subscriber) -> bool) -> Vec<Listener> {
+        self.state.lock().subscriptions.listeners(wanted)
+    }
+
     /// Notes that subscribers are due a push.
     pub(crate) fn post(&self, pushes: &[(ServiceKey, Vec<ClientId>)]) {
         let clients = pushes.iter().flat_map(|(_, clients)| clients);
@@ -92,7 +97,11 @@ impl Registry {
     /// Subscribes somebody, or renews a subscription; says whether changes will
     /// be pushed. To be called before the list is read that is answered, so
     /// that no change falls in between.
-    pub(crate) fn subscribe_udp(&self, subscriber: Subscriber) -> bool {
+    pub(crate) fn subscribe_udp(
+        &self,
+        subscriber: Subscriber,
+        program: impl FnOnce() -> Program,
+    ) -> bool {
         let udp = &self.inner.udp;
         let now = self.inner.clock.now();
         {
@@ -112,7 +121,10 @@ impl Registry {
         let client = self.act(|store, _| store.listen(&service, clusters));
         let admitted = {
             let mut state = udp.state.lock();
-            state.open && state.subscriptions.admit(client, subscriber, now)
+            state.open
+                && state
+                    .subscriptions
+                    .admit(client, subscriber, program(), now)
         };
         if admitted {
             udp.work.notify_one();

@@ -5,14 +5,15 @@ use std::collections::hash_map::Entry;
 use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
 
 use syncline_model::ServiceKey;
 use tokio::net::UdpSocket;
 use tokio_util::sync::CancellationToken;
 
 use super::datagram::{EncodeError, encode_push, read_acknowledgement};
-use super::subscriptions::Subscriber;
+use super::is_java_since_1;
+use super::subscriptions::{Listener, Subscriber};
+use crate::listed::{self, CACHE_MILLIS_PUSHED, Listed, Reader};
 use crate::moment::Moment;
 use crate::registry::Registry;
 use crate::store::{ClientId, Clusters};
@@ -68,7 +69,7 @@ enum Next {
 
 impl Registry {
     /// Whose turn it is now, as many as are sent at once.
-    fn udp_due(&self) -> Vec<(ClientId, Arc<Subscriber>)> {
+    fn udp_due(&self) -> Vec<(ClientId, Listener)> {
         let now = self.inner.clock.now();
         let (looked, due) = {
             let mut state = self.inner.udp.state.lock();
@@ -128,6 +129,21 @@ struct Speaker<'a> {
     count: u64,
 }
 
+/// A list, as its subscribers want it.
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Wanted {
+    service: ServiceKey,
+    clusters: Clusters,
+    /// How a list of 1.x calls the service, where such a list is wanted.
+    first: Option<Names>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Names {
+    Grouped,
+    Plain,
+}
+
 /// A list in a datagram, and the number in it.
 struct Encoded {
     number: u64,
@@ -146,22 +162,35 @@ impl<'a> Speaker<'a> {
     }
 
     /// Subscribers of the same list get the same bytes.
-    async fn say(&mut self, due: Vec<(ClientId, Arc<Subscriber>)>) {
-        let mut encoded: HashMap<(ServiceKey, Clusters), Result<Encoded, EncodeError>> =
-            HashMap::new();
-        for (client, subscriber) in due {
-            let key = (subscriber.service.clone(), subscriber.clusters.clone());
-            let push = match encoded.entry(key) {
+    async fn say(&mut self, due: Vec<(ClientId, Listener)>) {
+        let mut encoded: HashMap<Wanted, Result<Encoded, EncodeError>> = HashMap::new();
+        for (client, listener) in due {
+            let wanted = self.wanted(&listener);
+            let push = match encoded.entry(wanted) {
                 Entry::Occupied(entry) => entry.into_mut(),
                 Entry::Vacant(entry) => {
-                    let push = self.encode(&subscriber);
+                    let push = self.encode(entry.key());
                     entry.insert(push)
                 }
             };
+            let subscriber = &listener.subscriber;
             match push {
                 Ok(push) => self.send(client, subscriber.address, push).await,
-                Err(error) => self.leave_to_polling(client, &subscriber, error),
+                Err(error) => self.leave_to_polling(client, subscriber, error),
             }
+        }
+    }
+
+    fn wanted(&self, listener: &Listener) -> Wanted {
+        let version = self.registry.settings().version;
+        let names = || match is_java_since_1(&listener.program.agent) {
+            true => Names::Grouped,
+            false => Names::Plain,
+        };
+        Wanted {
+            service: listener.subscriber.service.clone(),
+            clusters: listener.subscriber.clusters.clone(),
+            first: version.is_first_generation().then(names),
         }
     }
 
@@ -174,18 +203,49 @@ impl<'a> Speaker<'a> {
         }
     }
 
-    fn encode(&mut self, subscriber: &Subscriber) -> Result<Encoded, EncodeError> {
+    fn encode(&mut self, wanted: &Wanted) -> Result<Encoded, EncodeError> {
         self.count += 1;
         // As many bits as every client's numbers have, also JavaScript's.
         let number = self.random.hash_one(self.count) >> 11;
-        let Subscriber {
-            service, clusters, ..
-        } = subscriber.clone();
-        let grouped = service.grouped();
-        // Pushes show unhealthy instances as well, whatever the call asked for.
-        let list = self.registry.shown(service, clusters, false)?;
-        let datagram = encode_push(&list.shown_as(&grouped), number)?;
+        let grouped = wanted.service.grouped();
+        let datagram = match wanted.first {
+            Some(names) => self.encode_first(wanted, &grouped, names, number)?,
+            None => {
+                let Wanted {
+                    service, clusters, ..
+                } = wanted.clone();
+                // Pushes show unhealthy instances as well, whatever the call asked for.
+                let list = self.registry.shown(service, clusters, false)?;
+                encode_push(&list.shown_as(&grouped), number)?
+            }
+        };
         Ok(Encoded { number, datagram })
+    }
+
+    /// The same as 1.x writes it.
+    fn encode_first(
+        &self,
+        wanted: &Wanted,
+        grouped: &str,
+        names: Names,
+        number: u64,
+    ) -> Result<Vec<u8>, EncodeError> {
+        let reader = Reader {
+            clusters: &wanted.clusters,
+            healthy_only: false,
+            is_java: names == Names::Grouped,
+            cache_millis: CACHE_MILLIS_PUSHED,
+        };
+        match self.registry.look(&wanted.service) {
+            Some(snapshot) => {
+                let names = (grouped, wanted.service.name.as_str());
+                encode_push(&Listed::new(&snapshot, names, reader), number)
+            }
+            None => {
+                let version = self.registry.settings().version;
+                encode_push(&listed::nothing(grouped, reader, version), number)
+            }
+        }
     }
 
     async fn send(&self, client: ClientId, address: SocketAddr, push: &Encoded) {

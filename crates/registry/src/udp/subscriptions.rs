@@ -23,6 +23,9 @@ const MOST_UNANSWERED: u8 = 4;
 /// A subscription takes no more room for its names: a request may be long.
 const LONGEST_NAMES_BYTES: usize = 2048;
 
+/// So much is kept of what a program says of itself, in characters.
+const LONGEST_WORD: usize = 128;
+
 /// Who wants to hear of what. As in 1.x, the same client may be subscribed to
 /// one service for several lists of clusters.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -30,6 +33,24 @@ pub(crate) struct Subscriber {
     pub(crate) address: SocketAddr,
     pub(crate) service: ServiceKey,
     pub(crate) clusters: Clusters,
+}
+
+/// Which program subscribes, by its own account.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub(crate) struct Program {
+    /// Its kind and version (`Nacos-Java-Client:v1.4.6`).
+    pub(crate) agent: String,
+    /// Its application, mostly empty.
+    pub(crate) app: String,
+}
+
+/// A subscription, for whoever pushes to it or looks at it.
+#[derive(Clone, Debug)]
+pub(crate) struct Listener {
+    pub(crate) subscriber: Arc<Subscriber>,
+    pub(crate) program: Arc<Program>,
+    /// When it asked last.
+    pub(crate) renewed: Moment,
 }
 
 /// What becomes of a client that asks to be subscribed.
@@ -41,6 +62,16 @@ pub(super) enum Standing {
     Welcome,
     /// It gets no pushes.
     Refused,
+}
+
+impl Program {
+    pub(crate) fn new(agent: &str, app: &str) -> Self {
+        let kept = |text: &str| text.chars().take(LONGEST_WORD).collect();
+        Self {
+            agent: kept(agent),
+            app: kept(app),
+        }
+    }
 }
 
 impl Subscriber {
@@ -74,6 +105,7 @@ pub(super) struct Subscriptions {
 
 struct Subscription {
     subscriber: Arc<Subscriber>,
+    program: Arc<Program>,
     renewed: Moment,
     /// Whether it stands in the queue.
     queued: bool,
@@ -143,7 +175,13 @@ impl Subscriptions {
 
     /// Takes a new subscription, unless the same one came in between or there
     /// is no more room.
-    pub(super) fn admit(&mut self, client: ClientId, subscriber: Subscriber, now: Moment) -> bool {
+    pub(super) fn admit(
+        &mut self,
+        client: ClientId,
+        subscriber: Subscriber,
+        program: Program,
+        now: Moment,
+    ) -> bool {
         if self.by_client.len() >= self.settings.subscriptions
             || self.by_subscriber.contains_key(&subscriber)
         {
@@ -154,6 +192,7 @@ impl Subscriptions {
         self.by_subscriber.insert(subscriber.clone(), client);
         let subscription = Subscription {
             subscriber,
+            program: Arc::new(program),
             renewed: now,
             queued: false,
             owed: false,
@@ -188,11 +227,11 @@ impl Subscriptions {
     }
 
     /// Whose turn it is.
-    pub(super) fn next(&mut self) -> Option<(ClientId, Arc<Subscriber>)> {
+    pub(super) fn next(&mut self) -> Option<(ClientId, Listener)> {
         while let Some(client) = self.queue.pop_front() {
             if let Some(subscription) = self.by_client.get_mut(&client) {
                 subscription.queued = false;
-                return Some((client, subscription.subscriber.clone()));
+                return Some((client, subscription.shown()));
             }
         }
         None
@@ -359,6 +398,19 @@ impl Subscriptions {
         }
     }
 
+    /// The subscriptions of those that are wanted, oldest first.
+    pub(super) fn listeners(&self, wanted: impl Fn(&Subscriber) -> bool) -> Vec<Listener> {
+        let all = self.by_client.iter();
+        let mut found: Vec<_> = all
+            .filter(|(_, subscription)| wanted(&subscription.subscriber))
+            .collect();
+        found.sort_by_key(|(client, _)| **client);
+        let found = found.into_iter();
+        found
+            .map(|(_, subscription)| subscription.shown())
+            .collect()
+    }
+
     /// Ends all subscriptions.
     pub(super) fn clear(&mut self) -> Vec<ClientId> {
         let settings = self.settings.clone();
@@ -368,6 +420,14 @@ impl Subscriptions {
 }
 
 impl Subscription {
+    fn shown(&self) -> Listener {
+        Listener {
+            subscriber: self.subscriber.clone(),
+            program: self.program.clone(),
+            renewed: self.renewed,
+        }
+    }
+
     fn enter(&mut self, client: ClientId, queue: &mut VecDeque<ClientId>) {
         if !self.queued {
             self.queued = true;

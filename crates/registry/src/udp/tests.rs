@@ -40,7 +40,10 @@ impl World {
         let standing = self.subscriptions.renew(&subscriber, self.now);
         assert_eq!(standing, Standing::Welcome, "{subscriber:?}");
         let client = self.store.connect();
-        assert!(self.subscriptions.admit(client, subscriber, self.now));
+        assert!(
+            self.subscriptions
+                .admit(client, subscriber, Program::default(), self.now)
+        );
         client
     }
 
@@ -134,7 +137,11 @@ fn the_same_subscriber_is_admitted_once() {
     let one = world.subscribe(subscriber("10.0.0.1:5000"));
     let two = world.store.connect();
     let again = subscriber("10.0.0.1:5000");
-    assert!(!world.subscriptions.admit(two, again, world.now));
+    assert!(
+        !world
+            .subscriptions
+            .admit(two, again, Program::default(), world.now)
+    );
     world.change(&[one, two]);
     assert_eq!(world.send().1, [one]);
 }
@@ -324,7 +331,9 @@ fn there_is_a_limit_and_room_again_after_an_end() {
     assert_eq!(world.renew(&third), Standing::Refused);
     assert_eq!(world.renew(&first), Standing::Renewed, "it has its place");
     let client = world.store.connect();
-    let late = world.subscriptions.admit(client, third.clone(), world.now);
+    let late = world
+        .subscriptions
+        .admit(client, third.clone(), Program::default(), world.now);
     assert!(!late, "the last place went in between");
     world.pass(settings.kept / 2);
     assert_eq!(world.renew(&first), Standing::Renewed);

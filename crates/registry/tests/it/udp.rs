@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use flate2::read::GzDecoder;
-use serde_json::Value;
+use serde_json::{Value, json};
 use syncline_model::{Instance, Port, ServiceKey, ServiceSet};
 use syncline_nacos::http::{ClientOptions, HttpClient, PushSocket, Route};
 use syncline_registry::Settings;
 use syncline_testkit::eventually;
+use syncline_testkit::recordings::Recording;
 use tokio::net::UdpSocket;
 
 use crate::server::{PATIENCE, Server};
@@ -285,5 +286,100 @@ async fn our_own_client_of_1_x_is_pushed_to() -> anyhow::Result<()> {
     assert_eq!(push.list.instances.len(), 1);
     let figures = || server.registry.figures();
     eventually(PATIENCE, || async { figures().acknowledged == 1 }).await;
+    server.stop().await
+}
+
+async fn data(server: &Server, path: &str) -> anyhow::Result<Value> {
+    let mut body = server.json(&format!("/nacos{path}")).await?;
+    assert_eq!(body["code"], 0, "{body}");
+    Ok(body["data"].take())
+}
+
+/// As 2.x has it: whoever is pushed to is a client named after its address.
+#[tokio::test]
+async fn who_is_pushed_to_stands_among_the_clients() -> anyhow::Result<()> {
+    let settings = Settings {
+        version: "3.0.3".parse()?,
+        ..Settings::default()
+    };
+    let server = Server::start_with(settings).await?;
+    let listener = Listener::bind().await?;
+    for clusters in ["", "&clusters=hz"] {
+        let query = format!("{clusters}&app=shop");
+        assert_eq!(listener.ask(&server, &query, JAVA).await?, 10_000);
+    }
+    let port = listener.socket.local_addr()?.port();
+    let (name, address) = (
+        format!("127.0.0.1:{port}#true"),
+        format!("127.0.0.1:{port}"),
+    );
+    let named = name.replace('#', "%23");
+    let orders = "serviceName=orders&groupName=DEFAULT_GROUP";
+    let list = data(&server, "/v2/ns/client/list").await?;
+    assert_eq!(list, json!([name]), "one client, whatever it asked for");
+    for client in ["/v2/ns/client", "/v3/admin/ns/client"] {
+        let detail = data(&server, &format!("{client}?clientId={named}")).await?;
+        assert_eq!(detail["clientType"], "ipPort");
+        let published = format!("{client}/publish/list?clientId={named}");
+        assert_eq!(data(&server, &published).await?, json!([]));
+    }
+    let subscribed = format!("/v2/ns/client/subscribe/list?clientId={named}");
+    assert_eq!(
+        data(&server, &subscribed).await?,
+        json!([{
+            "namespace": "public", "group": "DEFAULT_GROUP", "serviceName": "orders",
+            "subscriberInfo": { "app": "shop", "agent": JAVA, "addr": address },
+        }])
+    );
+    let subscribers = format!("/v2/ns/client/service/subscriber/list?{orders}");
+    assert_eq!(
+        data(&server, &subscribers).await?,
+        json!([{ "clientId": name, "ip": "127.0.0.1", "port": port }])
+    );
+    let subscribers = format!("/v3/admin/ns/client/service/subscriber/list?{orders}");
+    assert_eq!(
+        data(&server, &subscribers).await?,
+        json!([{ "clientId": name, "appName": "shop", "agent": JAVA, "address": address }])
+    );
+    let subscribers = server.json("/nacos/v1/ns/service/subscribers?serviceName=order");
+    assert_eq!(subscribers.await?["count"], 1, "the name within a name");
+    server.stop().await
+}
+
+/// 1.x pushes what it lists, and calls a service by its name alone where no Java
+/// client listens.
+#[tokio::test]
+async fn presenting_1_x_pushes_are_in_its_shape() -> anyhow::Result<()> {
+    let recording = Recording::load("1.4.8")?;
+    let recorded = recording.udp().next().context("a push")?;
+    let theirs: Value = serde_json::from_str(&recorded.body)?;
+    let theirs: Value = serde_json::from_str(theirs["data"].as_str().context("a list")?)?;
+    let settings = Settings {
+        version: "1.4.8".parse()?,
+        ..Settings::default()
+    };
+    let server = Server::start_with(settings).await?;
+    for (agent, name, n) in [
+        (JAVA, "DEFAULT_GROUP@@orders", 1),
+        ("Nacos-Go-Client:v1.1.4", "orders", 2),
+    ] {
+        let mut listener = Listener::bind().await?;
+        listener.ask(&server, "", agent).await?;
+        server
+            .call("POST", &format!("{REGISTER}10.0.0.{n}"))
+            .await?;
+        let push = listener.hear().await?;
+        listener.acknowledge(&push).await?;
+        let keys = |value: &Value| -> Vec<String> {
+            let object = value.as_object().into_iter().flatten();
+            object.map(|(key, _)| key.clone()).collect()
+        };
+        assert_eq!(keys(&push.list), keys(&theirs));
+        assert_eq!(keys(&push.list["hosts"][0]), keys(&theirs["hosts"][0]));
+        assert_eq!(push.list["dom"], name);
+        assert_eq!(push.list["hosts"][0]["serviceName"], name);
+        assert_eq!(push.list["name"], "DEFAULT_GROUP@@orders");
+        assert_eq!(push.list["cacheMillis"], 10_000);
+    }
     server.stop().await
 }

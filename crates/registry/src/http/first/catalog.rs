@@ -10,7 +10,7 @@ use syncline_model::{InstanceKey, ServiceKey};
 
 use crate::http::Site;
 use crate::http::catalog::{
-    BulkInstance, ShownOrEmpty, Summaries, Summary, by_cluster, having, having_instances,
+    BulkInstance, Summaries, Summary, by_cluster, having, having_instances,
     int_parameter, matching, page_of_instances, snapshots,
 };
 use crate::http::failure::Failure;
@@ -18,7 +18,7 @@ use crate::http::params::Params;
 use crate::page::page;
 use crate::registry::Registry;
 use crate::store::Snapshot;
-use crate::wire::ShownInstance;
+use crate::wire::{ShownInstance, ShownOrEmpty};
 
 /// What every instance belongs to that names no application.
 const APP: &str = "DEFAULT";

@@ -3,59 +3,16 @@
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use serde::Serialize;
-use syncline_model::{Instance, InstanceKey, ServiceKey};
+use syncline_model::{InstanceKey, ServiceKey};
 
 use crate::http::Site;
 use crate::http::asker::{Asker, Heard};
-use crate::http::catalog::ShownOrEmpty;
 use crate::http::failure::{Failure, ok};
 use crate::http::instance::{described, kind, named, override_with, put_in};
 use crate::http::params::Params;
+use crate::listed::{self, CACHE_MILLIS, CACHE_MILLIS_PUSHED, Listed, Reader};
 use crate::registry::Registry;
-use crate::store::{Clusters, Holder, Snapshot};
-use crate::wire::{ShownId, ShownMetadata};
-
-/// What clients are told to wait between polls, in milliseconds.
-const CACHE_MILLIS: u32 = 3_000;
-
-/// The same for those that are pushed changes.
-const CACHE_MILLIS_PUSHED: u32 = 10_000;
-
-/// A service with its instances, as 1.x shows it.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Shown<'a> {
-    hosts: Vec<Host<'a>>,
-    dom: &'a str,
-    name: &'a str,
-    cache_millis: u32,
-    last_ref_time: u64,
-    checksum: String,
-    #[serde(rename = "useSpecifiedURL")]
-    use_specified_url: bool,
-    clusters: &'a str,
-    env: &'static str,
-    metadata: ShownOrEmpty<'a>,
-}
-
-/// One of them. Its health is told twice.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Host<'a> {
-    ip: &'a str,
-    port: u16,
-    valid: bool,
-    healthy: bool,
-    marked: bool,
-    instance_id: ShownId<'a>,
-    metadata: ShownMetadata<'a>,
-    enabled: bool,
-    weight: f64,
-    cluster_name: &'a str,
-    service_name: &'a str,
-    ephemeral: bool,
-}
+use crate::store::{Clusters, Holder};
 
 pub(super) async fn list(
     State(site): State<Site>,
@@ -66,82 +23,22 @@ pub(super) async fn list(
     let clusters = Clusters::new(params.or("clusters", ""));
     let healthy_only = params.strict_flag("healthyOnly");
     let heard = asker.listen(&site.registry, &params, &service, &clusters)?;
-    let cache_millis = match heard {
-        Heard::ByPush => CACHE_MILLIS_PUSHED,
-        Heard::ByPolling | Heard::Unasked => CACHE_MILLIS,
+    let reader = Reader {
+        clusters: &clusters,
+        healthy_only,
+        is_java: asker.is_java_of_1(),
+        cache_millis: match heard {
+            Heard::ByPush => CACHE_MILLIS_PUSHED,
+            Heard::ByPolling | Heard::Unasked => CACHE_MILLIS,
+        },
     };
     let grouped = service.grouped();
     let Some(snapshot) = site.registry.look(&service) else {
-        let mut body = serde_json::json!({
-            "name": grouped, "clusters": clusters.as_str(), "hosts": [],
-        });
-        if site.registry.settings().version.is_since_1_4() {
-            body["cacheMillis"] = cache_millis.into();
-        }
-        return Ok(Json(body).into_response());
+        let version = site.registry.settings().version;
+        return Ok(Json(listed::nothing(&grouped, reader, version)).into_response());
     };
-    // Only Java's clients want the group in the name.
-    let name = match asker.is_java_of_1() {
-        true => &grouped,
-        false => service.name.as_str(),
-    };
-    let hosts = consumers_view(&snapshot, &clusters, healthy_only);
-    let hosts = hosts.into_iter().map(|(instance, healthy)| {
-        let key = &instance.key;
-        Host {
-            ip: key.host.as_str(),
-            port: key.port.get(),
-            valid: healthy,
-            healthy,
-            marked: false,
-            instance_id: ShownId {
-                snapshot: &snapshot,
-                key,
-                grouped: &grouped,
-            },
-            metadata: ShownMetadata(&instance.metadata),
-            enabled: instance.enabled,
-            weight: instance.weight.get(),
-            cluster_name: key.cluster.as_str(),
-            service_name: name,
-            ephemeral: instance.ephemeral.or(snapshot.ephemeral),
-        }
-    });
-    let shown = Shown {
-        hosts: hosts.collect(),
-        dom: name,
-        name: &grouped,
-        cache_millis,
-        last_ref_time: snapshot.stamp.unix_millis(),
-        checksum: format!("{:032x}", snapshot.set.fingerprint()),
-        use_specified_url: false,
-        clusters: clusters.as_str(),
-        env: "",
-        metadata: ShownOrEmpty(&snapshot),
-    };
-    Ok(Json(shown).into_response())
-}
-
-/// The instances of the wanted clusters, each with the health that it is shown
-/// with. Every service has a protect threshold, and it is looked at before
-/// anything is left out: unlike in 2.x, instances of which none is healthy are
-/// shown as if all were.
-fn consumers_view<'a>(
-    snapshot: &'a Snapshot,
-    clusters: &Clusters,
-    healthy_only: bool,
-) -> Vec<(&'a Instance, bool)> {
-    let all = snapshot.set.instances().iter();
-    let all: Vec<_> = all
-        .filter(|i| clusters.contain(i.key.cluster.as_str()))
-        .collect();
-    let healthy = all.iter().filter(|i| i.healthy.or(true)).count();
-    let threshold = snapshot.threshold().unwrap_or(0.0);
-    let protected = healthy as f64 / all.len() as f64 <= threshold;
-    all.into_iter()
-        .map(|instance| (instance, protected || instance.healthy.or(true)))
-        .filter(|(instance, healthy)| instance.enabled && (*healthy || !healthy_only))
-        .collect()
+    let listed = Listed::new(&snapshot, (&grouped, service.name.as_str()), reader);
+    Ok(Json(listed).into_response())
 }
 
 /// Registers what the parameters describe anew. Java's clients update only

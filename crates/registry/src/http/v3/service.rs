@@ -1,6 +1,7 @@
 //! Services as administrators see them over v3.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use axum::extract::State;
 use axum::response::Response;
@@ -9,14 +10,14 @@ use syncline_model::ServiceKey;
 
 use crate::checks::{Checker, ClusterRecord};
 use crate::http::Site;
-use crate::http::catalog::{self, ShownOrEmpty, Summary};
+use crate::http::catalog::{self, Summary};
 use crate::http::failure::{Failure, InResult, result};
 use crate::http::params::Params;
 use crate::http::{service, subscribers};
 use crate::page::page;
 use crate::registry::Registry;
 use crate::store::Snapshot;
-use crate::wire::{ShownInstance, ShownMetadata};
+use crate::wire::{ShownInstance, ShownMetadata, ShownOrEmpty};
 
 /// A page of anything.
 #[derive(Serialize)]
@@ -192,14 +193,14 @@ pub(super) async fn subscribers(
     State(site): State<Site>,
     params: Params,
 ) -> Result<Response, InResult> {
-    /// A subscription. A connection has no port to push to.
+    /// A subscription. The port is where changes are pushed to over UDP.
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
     struct Shown<'a> {
         namespace_id: &'a str,
         group_name: &'a str,
         service_name: &'a str,
-        ip: String,
+        ip: IpAddr,
         port: u16,
         agent: &'a str,
         app_name: &'a str,
@@ -209,16 +210,16 @@ pub(super) async fn subscribers(
     let wanted = Wanted::of(&params)?;
     let all = subscribers::of_service(&site.registry, &service);
     let shown = wanted.cut(&all).iter().map(|subscription| {
-        let ip = subscription.peer.address.ip().to_string();
+        let (ip, port) = (subscription.ip, subscription.port);
         Shown {
             namespace_id: service.namespace.as_str(),
             group_name: service.group.as_str(),
             service_name: service.name.as_str(),
-            address: format!("{ip}:0"),
             ip,
-            port: 0,
-            agent: &subscription.peer.agent,
-            app_name: &subscription.peer.app,
+            port,
+            agent: &subscription.agent,
+            app_name: &subscription.app,
+            address: format!("{ip}:{port}"),
         }
     });
     Ok(result(wanted.page(all.len(), shown.collect())))

@@ -136,7 +136,6 @@ pub(in crate::recorded) const OF_1_3_0: Differences = Differences {
             "Go's clients of any version are pushed changes",
             &["subscribe by UDP, Go client"],
         ),
-        ("subscribers over UDP are not shown", &["subscribers v1"]),
         (
             "gRPC is served whatever is presented, 1.x has none",
             &["server check before setup"],

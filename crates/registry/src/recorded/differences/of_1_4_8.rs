@@ -149,7 +149,6 @@ pub(in crate::recorded) const OF_1_4_8: Differences = Differences {
             ],
         ),
         ("a switch is set by the configuration", &["switch PUT"]),
-        ("subscribers over UDP are not shown", &["subscribers v1"]),
         (
             "gRPC is served whatever is presented, 1.x has none",
             &["server check before setup"],

@@ -115,7 +115,6 @@ pub(in crate::recorded) const OF_2_0_3: Differences = Differences {
             "nothing is written twice, as by a server that comes from 1.x",
             &["v1 switches"],
         ),
-        ("subscribers over UDP are not shown", &["subscribers v1"]),
         (
             "the application says its name when it connects",
             &["subscribers of the gRPC one"],

@@ -103,7 +103,6 @@ pub(in crate::recorded) const OF_2_1_1: Differences = Differences {
             &["v1 health PUT with NONE", "v1 health PUT, short path"],
         ),
         ("a switch is set by the configuration", &["switch PUT"]),
-        ("subscribers over UDP are not shown", &["subscribers v1"]),
         (
             "the application says its name when it connects",
             &["subscribers of the gRPC one"],

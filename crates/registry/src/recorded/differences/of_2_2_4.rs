@@ -176,13 +176,12 @@ pub(in crate::recorded) const OF_2_2_4: Differences = Differences {
             &["v1 batch metadata, bad instances"],
         ),
         (
-            "the publishers of a service are shown, 2.x shows none",
-            &["v2 publishers"],
-        ),
-        ("subscribers over UDP are not shown", &["subscribers v1"]),
-        (
-            "ids of connections are new each time",
-            &["v2 subscribers of g-one"],
+            "publishers and subscribers of a service are shown, 2.2 shows those of one address",
+            &[
+                "v2 publishers",
+                "v2 UDP client subscribers",
+                "v2 subscribers of g-one",
+            ],
         ),
         (
             "a patch needs no more than what it changes",

@@ -128,10 +128,6 @@ pub(in crate::recorded) const OF_2_5_1: Differences = Differences {
             &["reg-a, reg-c: disabled and unhealthy"],
         ),
         (
-            "subscribers over UDP are not shown",
-            &["subscribers v1", "UDP client subscribers"],
-        ),
-        (
             "a connection need not say what it is for",
             &["on a connection without labels.module"],
         ),

@@ -183,14 +183,6 @@ pub(in crate::recorded) const OF_3_0_3: Differences = Differences {
             &["v3 admin log PUT"],
         ),
         (
-            "subscribers over UDP are not shown",
-            &[
-                "subscribers v1",
-                "v3 admin subscribers of the UDP service",
-                "UDP client subscribers",
-            ],
-        ),
-        (
             "a connection need not say what it is for",
             &["on a connection without labels.module"],
         ),
