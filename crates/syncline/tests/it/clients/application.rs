@@ -32,14 +32,15 @@ impl Application {
         namespace: &str,
         login: Option<(&str, &str)>,
     ) -> anyhow::Result<Self> {
-        let login =
-            login.map(|(user, password)| [("NACOS_USERNAME", user), ("NACOS_PASSWORD", password)]);
-        let login = login.as_ref().map_or(&[][..], |login| &login[..]);
         Ok(match kind {
             Kind::Program(program) => {
-                Self::Program(GenuineClient::start_in(program, server, namespace, login).await?)
+                let variables =
+                    login.map(|(user, word)| [("NACOS_USERNAME", user), ("NACOS_PASSWORD", word)]);
+                let variables = variables.as_ref().map_or(&[][..], |both| &both[..]);
+                let started = GenuineClient::start_in(program, server, namespace, variables);
+                Self::Program(started.await?)
             }
-            Kind::Rust => Self::Rust(RustClient::start(server, namespace).await?),
+            Kind::Rust => Self::Rust(RustClient::start(server, namespace, login).await?),
         })
     }
 

@@ -62,13 +62,8 @@ impl Kind {
         matches!(self, Self::Program(Program::Python) | Self::Rust)
     }
 
-    /// Whether it can log in. The Rust client is built without it here.
-    pub(crate) fn logs_in(self) -> bool {
-        self != Self::Rust
-    }
-
     /// Whether it can be ended without the process. The Rust client runs until
-    /// its process ends, which here is the test's.
+    /// its process ends, which here is the test's; another test ends one.
     pub(crate) fn ends(self) -> bool {
         self != Self::Rust
     }

@@ -62,7 +62,7 @@ fn serve(nacos: Nacos, folder: &Path, more: &str) -> anyhow::Result<Child> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_client_that_can_logs_in() -> anyhow::Result<()> {
+async fn every_client_logs_in() -> anyhow::Result<()> {
     let (ports, folder) = (PortBlock::reserve()?, tempfile::tempdir()?);
     let nacos = Nacos::at(ports.http());
     let _serving = serve(nacos, folder.path(), "")?;
@@ -74,7 +74,7 @@ async fn every_client_that_can_logs_in() -> anyhow::Result<()> {
     };
     eventually(PATIENCE, asks).await;
     let mut together = Together::new();
-    for kind in Kind::here().into_iter().filter(|kind| kind.logs_in()) {
+    for kind in Kind::here() {
         together.spawn(kind, logs_in(kind, nacos));
     }
     together.all().await?;

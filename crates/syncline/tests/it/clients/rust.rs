@@ -1,16 +1,22 @@
-//! `nacos-sdk`, the Rust client, in the process of the test.
+//! `nacos-sdk`, the Rust client, in the process of the test. It cannot be ended
+//! there, so the test that ends one starts itself a second time.
 
 use std::net::SocketAddr;
+use std::process::Stdio;
 use std::sync::Arc;
 
+use anyhow::Context as _;
 use nacos_sdk::api::naming::{
     NamingChangeEvent, NamingEventListener, NamingService, NamingServiceBuilder, ServiceInstance,
 };
 use nacos_sdk::api::props::ClientProps;
+use syncline_testkit::nacos::fresh_name;
 use syncline_testkit::patience;
+use tokio::process::Command;
 use tokio::sync::{Mutex, mpsc};
 
 use super::PATIENCE;
+use crate::cli::serving::Serving;
 use crate::daemon::seen::{Instance, Service, same};
 
 pub(crate) struct RustClient {
@@ -30,16 +36,27 @@ impl NamingEventListener for Listener {
 }
 
 impl RustClient {
-    pub(crate) async fn start(server: SocketAddr, namespace: &str) -> anyhow::Result<Self> {
-        let props = ClientProps::new()
+    pub(crate) async fn start(
+        server: SocketAddr,
+        namespace: &str,
+        login: Option<(&str, &str)>,
+    ) -> anyhow::Result<Self> {
+        let mut props = ClientProps::new()
             .server_addr(server.to_string())
             .namespace(namespace)
             .app_name("test")
             // By default it keeps what it knew when told that there is nothing.
             .naming_push_empty_protection(false);
+        if let Some((user, password)) = login {
+            props = props.auth_username(user).auth_password(password);
+        }
+        let mut naming = NamingServiceBuilder::new(props);
+        if login.is_some() {
+            naming = naming.enable_auth_plugin_http();
+        }
         let (tell, told) = mpsc::unbounded_channel();
         Ok(Self {
-            naming: NamingServiceBuilder::new(props).build().await?,
+            naming: naming.build().await?,
             listener: Arc::new(Listener(tell)),
             told: Mutex::new(told),
         })
@@ -138,4 +155,43 @@ fn seen(shown: &ServiceInstance) -> Instance {
         enabled: shown.enabled,
         metadata: shown.metadata.clone().into_iter().collect(),
     }
+}
+
+/// Tells the second start of the test below where it is an application.
+const APPLICATION: &str = "SYNCLINE_TEST_RUST_APPLICATION";
+
+/// An application that registers, and ends with its standard input.
+async fn application(at: &str) -> anyhow::Result<()> {
+    let (server, namespace) = at.split_once('/').context("no namespace")?;
+    let client = RustClient::start(server.parse()?, namespace, None).await?;
+    let orders = super::service(namespace, "orders");
+    let mine = Instance::at("10.0.0.1:80");
+    client.register(&orders, &mine, true).await?;
+    let reading = || std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+    tokio::task::spawn_blocking(reading).await??;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rust_application_that_ends_takes_its_instance_along() -> anyhow::Result<()> {
+    if let Ok(at) = std::env::var(APPLICATION) {
+        return application(&at).await;
+    }
+    let serving = Serving::start().await?;
+    let namespace = fresh_name("rust-ends");
+    let this = "clients::rust::a_rust_application_that_ends_takes_its_instance_along";
+    let mut ending = Command::new(std::env::current_exe()?)
+        .args([this, "--exact"])
+        .env(APPLICATION, format!("{}/{namespace}", serving.nacos.http))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()?;
+    let orders = super::service(&namespace, "orders");
+    let mine = Instance::at("10.0.0.1:80");
+    super::shows(&serving.nacos, &orders, &[mine]).await?;
+    drop(ending.stdin.take());
+    super::shows(&serving.nacos, &orders, &[]).await?;
+    anyhow::ensure!(ending.wait().await?.success());
+    Ok(())
 }
