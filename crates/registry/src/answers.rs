@@ -115,17 +115,19 @@ impl Answers {
         }
     }
 
+    /// The id of a push that is like no other.
+    pub(crate) fn next_id(&self) -> u64 {
+        let mut kept = self.kept.lock();
+        kept.last_push += 1;
+        kept.last_push
+    }
+
     /// An answer as a push.
     pub(crate) fn push(&self, answer: &Answer) -> Result<Push, EncodeError> {
         if let Some(push) = answer.push.get() {
             return Ok(push.clone());
         }
-        let id = {
-            let mut kept = self.kept.lock();
-            kept.last_push += 1;
-            kept.last_push
-        };
-        let push = answer.to_push(id)?;
+        let push = answer.to_push(self.next_id())?;
         Ok(answer.push.get_or_init(|| push).clone())
     }
 

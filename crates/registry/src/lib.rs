@@ -33,8 +33,6 @@
 //! assert!(registry.snapshot(&orders).is_empty());
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
-//!
-//! Not there yet: there is no fuzzy watch.
 
 mod access;
 mod answers;
@@ -77,6 +75,6 @@ pub use presented::{NotPresented, PresentedVersion};
 pub use publishers::Publisher;
 pub use registry::{Origin, Registry};
 pub use serve::{GRPC_OFFSET, Listeners, ServeError, serve};
-pub use settings::{LifeSettings, Limits, PushSettings, Quotas, Settings};
+pub use settings::{LifeSettings, Limits, PushSettings, Quotas, Settings, WatchLimits};
 pub use tls::{ServerTls, TlsError, TlsFiles};
 pub use udp::UdpSettings;

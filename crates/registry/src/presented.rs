@@ -14,7 +14,8 @@ use syncline_nacos::version::{ServerVersion, Versions};
 /// served by any of these.
 ///
 /// Over gRPC the registry is the same whatever it presents: it negotiates
-/// abilities and takes persistent instances, as 2.3 and later do. Its port is
+/// abilities and takes persistent instances, as 2.3 and later do. Fuzzy watch
+/// alone is offered only where a 3.x is presented. Its port is
 /// open also where a 1.x is presented, which has none: whoever asks there
 /// wants more than that version, and gets it.
 ///
@@ -100,6 +101,11 @@ impl PresentedVersion {
 
     /// Whether there is v3, and the console of v1 and v2 is elsewhere.
     pub(crate) fn has_v3(self) -> bool {
+        self.is_since(3, 0, 0)
+    }
+
+    /// Whether names of services can be watched by patterns.
+    pub(crate) fn has_fuzzy_watch(self) -> bool {
         self.is_since(3, 0, 0)
     }
 

@@ -315,6 +315,9 @@ impl Registry {
             self.inner.outboxes.read().post(&effects.pushes);
             self.inner.udp.post(&effects.pushes);
         }
+        if !effects.names.is_empty() {
+            self.inner.outboxes.read().post_names(&effects.names);
+        }
         result
     }
 

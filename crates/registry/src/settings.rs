@@ -88,6 +88,19 @@ pub struct Limits {
     pub answer_cache_bytes: usize,
     /// How much clients may bring.
     pub quotas: Quotas,
+    /// How much fuzzy watches may tell.
+    pub watches: WatchLimits,
+}
+
+/// How much fuzzy watches may tell (3.0 and later), for all clients together.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct WatchLimits {
+    /// Patterns that are watched at a time, each counted once
+    /// (`nacos.naming.fuzzy.watch.max.pattern.count`).
+    pub patterns: usize,
+    /// Services that a pattern tells of; others are not told
+    /// (`nacos.naming.fuzzy.watch.max.pattern.match.service.count`).
+    pub matches: usize,
 }
 
 /// How much clients may bring. Nothing is limited where nothing is said, and
@@ -169,6 +182,17 @@ impl Default for Limits {
             transports: 20_000,
             answer_cache_bytes: 16 * 1024 * 1024,
             quotas: Quotas::default(),
+            watches: WatchLimits::default(),
+        }
+    }
+}
+
+/// As many as Nacos 3.0 allows.
+impl Default for WatchLimits {
+    fn default() -> Self {
+        Self {
+            patterns: 20,
+            matches: 500,
         }
     }
 }

@@ -7,7 +7,8 @@ use axum::http::Method;
 use syncline_model::NamespaceId;
 use syncline_nacos::message::{
     BatchInstanceRequest, HealthCheckRequest, Instance, InstanceRequest, Lenient, Message,
-    PersistentInstanceRequest, ServiceListRequest, ServiceQueryRequest, SubscribeServiceRequest,
+    NamingFuzzyWatchRequest, PersistentInstanceRequest, ServiceListRequest, ServiceQueryRequest,
+    SubscribeServiceRequest,
 };
 
 /// What is done to services.
@@ -141,9 +142,10 @@ pub(crate) fn of_kind(kind: &str, namespace: &str) -> Need {
         InstanceRequest::TYPE
         | BatchInstanceRequest::<Lenient<Instance>>::TYPE
         | PersistentInstanceRequest::TYPE => within(Action::Write),
-        SubscribeServiceRequest::TYPE | ServiceQueryRequest::TYPE | ServiceListRequest::TYPE => {
-            within(Action::Read)
-        }
+        SubscribeServiceRequest::TYPE
+        | ServiceQueryRequest::TYPE
+        | ServiceListRequest::TYPE
+        | NamingFuzzyWatchRequest::TYPE => within(Action::Read),
         _ => Need::Admin(Action::Write),
     }
 }
@@ -157,6 +159,7 @@ pub(crate) fn answer_to(kind: &str) -> &'static str {
         SubscribeServiceRequest::TYPE => "SubscribeServiceResponse",
         ServiceQueryRequest::TYPE => "QueryServiceResponse",
         ServiceListRequest::TYPE => "ServiceListResponse",
+        NamingFuzzyWatchRequest::TYPE => "NamingFuzzyWatchResponse",
         _ => "ErrorResponse",
     }
 }
@@ -243,10 +246,9 @@ mod tests {
             of_kind("BatchInstanceRequest", "dev"),
             within("dev", Action::Write)
         );
-        assert_eq!(
-            of_kind("ServiceQueryRequest", ""),
-            within("public", Action::Read)
-        );
+        for reads in ["ServiceQueryRequest", "NamingFuzzyWatchRequest"] {
+            assert_eq!(of_kind(reads, ""), within("public", Action::Read));
+        }
         assert_eq!(of_kind("NewRequest", ""), Need::Admin(Action::Write));
     }
 }

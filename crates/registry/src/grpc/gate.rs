@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
-use syncline_nacos::message::ErrorCode;
 use syncline_nacos::message::payload::{Payload, kind};
+use syncline_nacos::message::{ErrorCode, Message, NamingFuzzyWatchRequest};
 
 use super::requests::Refused;
 use crate::access::{self, Access, Denied};
 use crate::registry::Registry;
+use crate::store::Pattern;
 
 const BEARER: &str = "Bearer ";
 
@@ -20,16 +21,24 @@ pub(super) fn pass(registry: &Registry, access: &Access, request: &Payload) -> R
     struct Asked {
         #[serde(default)]
         namespace: Option<String>,
+        #[serde(default, rename = "groupKeyPattern")]
+        pattern: Option<String>,
         #[serde(default)]
         headers: Option<BTreeMap<String, serde_json::Value>>,
     }
     let body = request.body.as_ref().map_or(&[][..], |body| &body.value);
     let asked: Asked = serde_json::from_slice(body)
         .map_err(|error| Refused::new(ErrorCode::BAD_PAYLOAD, error))?;
-    let need = access::of_kind(
-        kind(request),
-        asked.namespace.as_deref().unwrap_or_default(),
-    );
+    // A pattern names the namespace whose names it tells, whatever stands
+    // beside it.
+    let watched = asked.pattern.as_deref().map(Pattern::new);
+    let namespace = match &watched {
+        Some(pattern) if kind(request) == NamingFuzzyWatchRequest::TYPE => {
+            pattern.namespace().as_str()
+        }
+        _ => asked.namespace.as_deref().unwrap_or_default(),
+    };
+    let need = access::of_kind(kind(request), namespace);
 
     let sent = request.metadata.as_ref().map(|metadata| &metadata.headers);
     let sent = sent.into_iter().flatten();

@@ -9,8 +9,10 @@ mod check;
 mod gate;
 #[cfg(test)]
 mod in_process;
+mod names;
 mod outbox;
 mod requests;
+mod rounds;
 mod stream;
 mod transport;
 

@@ -2,9 +2,10 @@
 //!
 //! An outbox holds names of services and no pushes: what goes out is made when
 //! the connection has room for it. A slow reader gets the latest state, never
-//! a backlog, and costs no more than the names of what it subscribed to.
+//! a backlog, and costs no more than the names of what it subscribed to and
+//! watches.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -15,11 +16,15 @@ use syncline_model::ServiceKey;
 use syncline_nacos::message::payload::Payload;
 use tokio_util::sync::CancellationToken;
 
+use super::rounds::{Batch, Named, Rounds};
 use crate::moment::Moment;
 use crate::store::ClientId;
 
 /// Questions and answers that are not pushes. There are never many.
 const MOST_MESSAGES: usize = 16;
+
+/// Names that may yet come back. More are for the client to ask about.
+const MOST_MISSING: usize = 10_000;
 
 /// The outboxes of all connections, and who is behind each.
 #[derive(Default)]
@@ -55,11 +60,40 @@ impl Outboxes {
     /// Notes that subscribers are due a push.
     pub(crate) fn post(&self, pushes: &[(ServiceKey, Vec<ClientId>)]) {
         for (service, clients) in pushes {
+            let topic = Topic::Instances(service.clone());
             for (outbox, _) in clients.iter().filter_map(|client| self.0.get(client)) {
-                outbox.post(service);
+                outbox.state.lock().post(&topic);
             }
         }
     }
+
+    /// Notes that those who watch names are to hear of some.
+    pub(crate) fn post_names(&self, names: &[(ServiceKey, Vec<ClientId>)]) {
+        for (service, clients) in names {
+            let topic = Topic::Name(service.clone());
+            for (outbox, _) in clients.iter().filter_map(|client| self.0.get(client)) {
+                outbox.state.lock().post(&topic);
+            }
+        }
+    }
+
+    /// What is to be said to a client, while its connection is open.
+    pub(super) fn of(&self, client: ClientId) -> Option<Arc<Outbox>> {
+        self.0.get(&client).map(|(outbox, _)| outbox.clone())
+    }
+}
+
+/// What a push is about.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(super) enum Topic {
+    /// The instances of a service.
+    Instances(ServiceKey),
+    /// Whether there is a service of that name.
+    Name(ServiceKey),
+    /// That batch of that round.
+    Batch(u64, usize),
+    /// The end of that round.
+    Finish(u64),
 }
 
 pub(crate) struct Outbox {
@@ -71,13 +105,16 @@ pub(crate) struct Outbox {
 #[derive(Default)]
 struct State {
     messages: VecDeque<Payload>,
-    due: VecDeque<ServiceKey>,
+    due: VecDeque<Topic>,
     /// The same as `due`, so that nothing stands there twice.
-    waiting: HashSet<ServiceKey>,
-    /// The last push of each service that is not acknowledged.
-    sent: HashMap<ServiceKey, Sent>,
+    waiting: HashSet<Topic>,
+    /// The last push of each topic that is not acknowledged.
+    sent: HashMap<Topic, Sent>,
     /// The same by the push's id.
-    by_id: HashMap<u64, ServiceKey>,
+    by_id: HashMap<u64, Topic>,
+    rounds: Rounds,
+    /// Names that the client knows and that may yet come back.
+    missing: BTreeSet<ServiceKey>,
     /// Since when there has been something to say; `None` while there is not.
     due_since: Option<Moment>,
     waker: Option<Waker>,
@@ -91,7 +128,7 @@ struct Sent {
 /// What the connection should say next.
 pub(super) enum Next {
     Message(Payload),
-    Push(ServiceKey),
+    Push(Topic),
     Closed,
 }
 
@@ -104,11 +141,49 @@ impl Outbox {
         }
     }
 
-    fn post(&self, service: &ServiceKey) {
+    /// Answers a watch of names: tells those that match.
+    pub(super) fn begin_round(&self, pattern: &Arc<str>, first: bool, names: &[Named]) {
         let mut state = self.state.lock();
-        if state.waiting.insert(service.clone()) {
-            state.due.push_back(service.clone());
-            state.wake();
+        for topic in state.rounds.begin(pattern, first, names) {
+            state.post(&topic);
+        }
+    }
+
+    /// Forgets what was to be told of a pattern.
+    pub(super) fn end_rounds(&self, pattern: &str) {
+        self.state.lock().rounds.end(pattern);
+    }
+
+    /// A batch that is not acknowledged.
+    pub(super) fn batch(&self, round: u64, batch: usize) -> Option<Batch> {
+        self.state.lock().rounds.batch(round, batch)
+    }
+
+    /// The pattern of a round that is not over.
+    pub(super) fn pattern(&self, round: u64) -> Option<Arc<str>> {
+        self.state.lock().rounds.pattern(round)
+    }
+
+    /// Tells the client of names once more, one by one.
+    pub(super) fn post_names(&self, names: impl IntoIterator<Item = ServiceKey>) {
+        let mut state = self.state.lock();
+        for name in names {
+            state.post(&Topic::Name(name));
+        }
+    }
+
+    /// Remembers names that are not there and may yet come back.
+    pub(super) fn miss(&self, names: impl IntoIterator<Item = ServiceKey>) {
+        let mut state = self.state.lock();
+        let room = MOST_MISSING.saturating_sub(state.missing.len());
+        state.missing.extend(names.into_iter().take(room));
+    }
+
+    /// Tells the client which of them are not there after all.
+    pub(super) fn tell_missing(&self) {
+        let missing = std::mem::take(&mut self.state.lock().missing);
+        if !missing.is_empty() {
+            self.post_names(missing);
         }
     }
 
@@ -143,20 +218,20 @@ impl Outbox {
         if let Some(message) = state.messages.pop_front() {
             return Poll::Ready(Next::Message(message));
         }
-        if let Some(service) = state.due.pop_front() {
-            state.waiting.remove(&service);
-            return Poll::Ready(Next::Push(service));
+        if let Some(topic) = state.due.pop_front() {
+            state.waiting.remove(&topic);
+            return Poll::Ready(Next::Push(topic));
         }
         state.waker = Some(context.waker().clone());
         Poll::Pending
     }
 
     /// Notes a push on its way.
-    pub(super) fn sent(&self, service: ServiceKey, id: u64, now: Moment) {
+    pub(super) fn sent(&self, topic: Topic, id: u64, now: Moment) {
         let again = now.after(self.retry_after);
         let mut state = self.state.lock();
-        state.by_id.insert(id, service.clone());
-        let before = state.sent.insert(service, Sent { id, again });
+        state.by_id.insert(id, topic.clone());
+        let before = state.sent.insert(topic, Sent { id, again });
         if let Some(before) = before.filter(|before| before.id != id) {
             state.by_id.remove(&before.id);
         }
@@ -166,19 +241,22 @@ impl Outbox {
     /// is repeated.
     pub(super) fn acknowledge(&self, id: u64, taken: bool) {
         let mut state = self.state.lock();
-        let Some(service) = state.by_id.get(&id).cloned() else {
+        let Some(topic) = state.by_id.get(&id).cloned() else {
             return;
         };
         if taken {
             state.by_id.remove(&id);
-            state.sent.remove(&service);
+            state.sent.remove(&topic);
+            if let Some(follows) = state.rounds.taken(&topic) {
+                state.post(&follows);
+            }
         }
     }
 
-    /// Forgets a service that the client no longer wants.
-    pub(super) fn forget(&self, service: &ServiceKey) {
+    /// Forgets what the client no longer wants to hear.
+    pub(super) fn forget(&self, topic: &Topic) {
         let mut state = self.state.lock();
-        if let Some(sent) = state.sent.remove(service) {
+        if let Some(sent) = state.sent.remove(topic) {
             state.by_id.remove(&sent.id);
         }
     }
@@ -189,12 +267,12 @@ impl Outbox {
         let mut state = self.state.lock();
         let state = &mut *state;
         let mut repeated = 0;
-        state.sent.retain(|service, sent| {
+        state.sent.retain(|topic, sent| {
             let keep = sent.again > now;
             if !keep {
                 state.by_id.remove(&sent.id);
-                if state.waiting.insert(service.clone()) {
-                    state.due.push_back(service.clone());
+                if state.waiting.insert(topic.clone()) {
+                    state.due.push_back(topic.clone());
                     repeated += 1;
                 }
             }
@@ -217,6 +295,13 @@ impl Outbox {
 }
 
 impl State {
+    fn post(&mut self, topic: &Topic) {
+        if self.waiting.insert(topic.clone()) {
+            self.due.push_back(topic.clone());
+            self.wake();
+        }
+    }
+
     fn wake(&mut self) {
         if let Some(waker) = self.waker.take() {
             waker.wake();

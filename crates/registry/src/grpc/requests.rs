@@ -9,9 +9,9 @@ use syncline_nacos::message::payload::{
 use syncline_nacos::message::{
     self, BatchInstanceRequest, BatchInstanceResponse, ErrorCode, HealthCheckRequest,
     HealthCheckResponse, InstanceOperation, InstanceRequest, InstanceResponse, Message,
-    PersistentInstanceRequest, QueryServiceResponse, ServerCheckRequest, ServerCheckResponse,
-    ServiceListRequest, ServiceListResponse, ServiceQueryRequest, SubscribeServiceRequest,
-    SubscribeServiceResponse,
+    NamingFuzzyWatchRequest, PersistentInstanceRequest, QueryServiceResponse, ServerCheckRequest,
+    ServerCheckResponse, ServiceListRequest, ServiceListResponse, ServiceQueryRequest,
+    SubscribeServiceRequest, SubscribeServiceResponse,
 };
 
 use super::check;
@@ -77,7 +77,7 @@ impl From<serde_json::Error> for Refused {
     }
 }
 
-type Answered = Result<Payload, Refused>;
+pub(super) type Answered = Result<Payload, Refused>;
 
 /// Answers one request of a client. Whatever is wrong with it is said in an
 /// `ErrorResponse`: clients take a gRPC status for a broken connection.
@@ -94,7 +94,10 @@ pub(super) fn answer(registry: &Registry, transport: &Transport, payload: &Paylo
         );
         if matches!(
             refused.code,
-            ErrorCode::NO_RIGHT | ErrorCode::OVER_THRESHOLD
+            ErrorCode::NO_RIGHT
+                | ErrorCode::OVER_THRESHOLD
+                | ErrorCode::FUZZY_PATTERNS_OVER_LIMIT
+                | ErrorCode::FUZZY_MATCHES_OVER_LIMIT
         ) {
             return encode_refusal(access::answer_to(kind), refused.code, &refused.message);
         }
@@ -142,6 +145,9 @@ fn dispatch(registry: &Registry, transport: &Transport, payload: &Payload) -> An
         SubscribeServiceRequest::TYPE => call(Call::subscribe),
         ServiceQueryRequest::TYPE => call(Call::query),
         ServiceListRequest::TYPE => call(Call::list),
+        NamingFuzzyWatchRequest::TYPE if registry.settings().version.has_fuzzy_watch() => {
+            call(Call::watch_names)
+        }
         _ => Err(Refused::new(
             ErrorCode::NO_HANDLER,
             "RequestHandler Not Found",
@@ -149,12 +155,12 @@ fn dispatch(registry: &Registry, transport: &Transport, payload: &Payload) -> An
     }
 }
 
-fn success<T: Message + Serialize>(response: &T) -> Answered {
+pub(super) fn success<T: Message + Serialize>(response: &T) -> Answered {
     encode_response(response, None, None)
         .map_err(|error| Refused::new(ErrorCode::SERVER_ERROR, error))
 }
 
-fn read<T: Message + DeserializeOwned>(payload: &Payload) -> Result<T, Refused> {
+pub(super) fn read<T: Message + DeserializeOwned>(payload: &Payload) -> Result<T, Refused> {
     decode_request(payload)
         .map(|received| received.body)
         .map_err(|error| {
@@ -165,9 +171,9 @@ fn read<T: Message + DeserializeOwned>(payload: &Payload) -> Result<T, Refused> 
 }
 
 /// One request of a client.
-struct Call {
-    registry: Registry,
-    client: ClientId,
+pub(super) struct Call {
+    pub(super) registry: Registry,
+    pub(super) client: ClientId,
 }
 
 impl Call {

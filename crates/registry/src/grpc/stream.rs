@@ -1,6 +1,5 @@
 //! A connection's stream: pushes and questions out, setup and answers in.
 
-use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -9,11 +8,13 @@ use futures_util::Stream;
 use syncline_model::ServiceKey;
 use syncline_nacos::message::payload::{Payload, decode_ack, decode_request, kind};
 use syncline_nacos::message::{
-    ConnectionSetupRequest, Message, NotifySubscriberResponse, SetupAckRequest, ability,
+    ConnectionSetupRequest, Message, NamingFuzzyWatchChangeNotifyResponse,
+    NamingFuzzyWatchSyncResponse, NotifySubscriberResponse, SetupAckRequest, ability,
 };
 use tonic::{Status, Streaming};
 
-use super::outbox::{Next, Outbox};
+use super::names;
+use super::outbox::{Next, Outbox, Topic};
 use super::transport::Transport;
 use crate::answers::{Answers, Push};
 use crate::registry::Registry;
@@ -65,8 +66,11 @@ async fn listen(
 fn hear(registry: &Registry, transport: &Transport, outbox: &Arc<Outbox>, payload: &Payload) {
     transport.hear();
     match kind(payload) {
-        ConnectionSetupRequest::TYPE => set_up(transport, outbox, payload),
-        NotifySubscriberResponse::TYPE => match decode_ack(payload) {
+        ConnectionSetupRequest::TYPE => set_up(registry, transport, outbox, payload),
+        // The Java client acknowledges batches of names as if they were changes.
+        NotifySubscriberResponse::TYPE
+        | NamingFuzzyWatchSyncResponse::TYPE
+        | NamingFuzzyWatchChangeNotifyResponse::TYPE => match decode_ack(payload) {
             Ok((id, taken)) => {
                 if let Some(id) = id.and_then(|id| id.parse().ok()) {
                     outbox.acknowledge(id, taken);
@@ -82,7 +86,7 @@ fn hear(registry: &Registry, transport: &Transport, outbox: &Arc<Outbox>, payloa
     }
 }
 
-fn set_up(transport: &Transport, outbox: &Arc<Outbox>, payload: &Payload) {
+fn set_up(registry: &Registry, transport: &Transport, outbox: &Arc<Outbox>, payload: &Payload) {
     let setup = match decode_request::<ConnectionSetupRequest>(payload) {
         Ok(setup) => setup.body,
         Err(error) => {
@@ -95,8 +99,13 @@ fn set_up(transport: &Transport, outbox: &Arc<Outbox>, payload: &Payload) {
     tracing::debug!(client = transport.id(), version = ?setup.client_version, "set up");
     // Only clients that sent a table understand one (2.3 and later).
     if setup.ability_table.is_some() {
-        let ability_table = BTreeMap::from([(ability::PERSISTENT_INSTANCE_BY_GRPC.into(), true)]);
-        let answer = SetupAckRequest { ability_table };
+        let version = registry.settings().version;
+        let mut abilities = vec![ability::PERSISTENT_INSTANCE_BY_GRPC];
+        abilities.extend(version.has_fuzzy_watch().then_some(ability::FUZZY_WATCH));
+        let abilities = abilities.into_iter().map(|name| (name.to_owned(), true));
+        let answer = SetupAckRequest {
+            ability_table: abilities.collect(),
+        };
         match unasked::encode(answer, None) {
             // The first message of a stream always has room.
             Ok(answer) => {
@@ -122,8 +131,8 @@ impl Stream for Outgoing {
             match ready!(self.outbox.poll_next(context)) {
                 Next::Closed => return Poll::Ready(None),
                 Next::Message(message) => return Poll::Ready(Some(Ok(message))),
-                Next::Push(service) => {
-                    if let Some(payload) = self.push(service) {
+                Next::Push(topic) => {
+                    if let Some(payload) = self.push(topic) {
                         return Poll::Ready(Some(Ok(payload)));
                     }
                 }
@@ -139,10 +148,18 @@ impl Drop for Outgoing {
 }
 
 impl Outgoing {
-    fn push(&self, service: ServiceKey) -> Option<Payload> {
+    fn push(&self, topic: Topic) -> Option<Payload> {
         let client = self.transport.client()?;
-        let Some(push) = self.push_of(client, &service) else {
-            self.outbox.forget(&service);
+        let push = match &topic {
+            Topic::Instances(service) => self.push_of(client, service),
+            Topic::Name(service) => names::changed(&self.registry, client, service),
+            Topic::Batch(round, batch) => {
+                names::batch(&self.registry, &self.outbox, *round, *batch)
+            }
+            Topic::Finish(round) => names::finish(&self.registry, &self.outbox, *round),
+        };
+        let Some(push) = push else {
+            self.outbox.forget(&topic);
             return None;
         };
         let counters = &self.registry.inner.counters;
@@ -154,7 +171,7 @@ impl Outgoing {
             .map_or(0, |body| body.value.len());
         counters.push_bytes.add(bytes as u64);
         let now = self.registry.inner.clock.now();
-        self.outbox.sent(service, push.id, now);
+        self.outbox.sent(topic, push.id, now);
         Some(push.payload)
     }
 

@@ -164,6 +164,9 @@ impl Transport {
             }
             return;
         };
+        if self.registry.returning_for().is_none() {
+            outbox.tell_missing();
+        }
         let repeated = outbox.repeat_unacknowledged(now);
         self.registry.inner.counters.repeated.add(repeated);
         if outbox.is_stuck(now, life.stuck_after) {

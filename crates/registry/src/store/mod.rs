@@ -25,6 +25,7 @@ mod services;
 mod snapshot;
 mod subscribe;
 mod timers;
+mod watch;
 
 #[cfg(test)]
 mod tests;
@@ -52,11 +53,13 @@ pub(crate) use quota::OverQuota;
 pub(crate) use service::{CustomIds, Kind, Publication};
 pub(crate) use services::ServiceId;
 pub(crate) use snapshot::{Clusters, Selection, Snapshot};
+pub(crate) use watch::{Matches, NotWatched, Pattern};
 
 use quota::Tallies;
 use service::Service;
 use services::Services;
 use timers::{Timer, Timers};
+use watch::Watches;
 
 /// How many services a client that ends leaves at once.
 const RETIRED_AT_ONCE: usize = 1000;
@@ -109,6 +112,8 @@ pub(crate) struct Effects {
     pub(crate) changed: Vec<ServiceKey>,
     /// Subscribers that are due a push.
     pub(crate) pushes: Vec<(ServiceKey, Vec<ClientId>)>,
+    /// Services that came or went, and who watches for their names.
+    pub(crate) names: Vec<(ServiceKey, Vec<ClientId>)>,
 }
 
 /// How much there is.
@@ -140,6 +145,7 @@ pub(crate) struct Store {
     checks: checks::Checks,
     counts: Counts,
     tallies: Tallies,
+    watches: Watches,
     last_client: u64,
     last_revision: u64,
 }
@@ -162,6 +168,7 @@ impl Store {
             checks: checks::Checks::new(settings.checks.clone()),
             counts: Counts::default(),
             tallies: Tallies::new(settings.limits.quotas.clone()),
+            watches: Watches::new(settings.limits.watches.clone()),
             last_client: 0,
             last_revision: 0,
         }
@@ -177,6 +184,7 @@ impl Store {
                 Timer::Overrides(service) => self.forget_overrides(service, now),
                 Timer::Push(service) => self.push_due(service, at, now),
                 Timer::Welcome(service, client) => self.welcome(service, client),
+                Timer::Names => self.names_due(at),
             }
         }
     }
@@ -338,6 +346,7 @@ impl Store {
             }
             Holder::Listener => {}
         }
+        self.watches.forget(id);
         for service in client.subscribes {
             self.remove_subscriber(service, id);
         }
@@ -354,7 +363,9 @@ impl Store {
         };
         self.last_revision += 1;
         service.touch(self.last_revision, now);
-        self.effects.changed.push(service.key.clone());
+        let key = service.key.clone();
+        self.plan_names(&key, now);
+        self.effects.changed.push(key);
         self.plan_push(id, now);
     }
 
@@ -397,6 +408,8 @@ impl Store {
             for part in parts {
                 self.change_durable(&key, part);
             }
+            // The time is not known here; this is due at once.
+            self.plan_names(&key, Moment::default());
             self.effects.changed.push(key);
         }
         self.drop_unused(id);

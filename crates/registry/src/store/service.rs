@@ -169,6 +169,13 @@ impl Service {
         !self.listed && self.publishers.is_empty() && self.audience.is_none()
     }
 
+    /// Whether there is the service for those who watch names: it has
+    /// instances, or an operator made it.
+    pub(super) fn has_name(&self) -> bool {
+        let publishes = |publisher: &Publisher| !publisher.publication.instances().is_empty();
+        self.listed && (self.record.is_some() || self.publishers.iter().any(publishes))
+    }
+
     /// Ends the service for readers.
     pub(super) fn forget(&mut self) {
         self.listed = false;

@@ -25,6 +25,8 @@ pub(super) enum Timer {
     Push(ServiceId),
     /// A subscriber that is to hear of a service for the first time.
     Welcome(ServiceId, ClientId),
+    /// Names that came or went, of which watchers should hear.
+    Names,
 }
 
 #[derive(Default)]

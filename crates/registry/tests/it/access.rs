@@ -255,8 +255,7 @@ async fn what_was_recorded_as_refused_is_refused_in_the_same_words() -> anyhow::
             let (Some(request), Some(answer)) = (&it.request, &it.response) else {
                 continue;
             };
-            let unknown = it.request_type.contains("FuzzyWatch");
-            if answer["errorCode"] != 403 || unknown || !is_about_the_token(&it.note) {
+            if answer["errorCode"] != 403 || !is_about_the_token(&it.note) {
                 continue;
             }
             let mut call = payload(&it.request_type, request);
@@ -342,6 +341,31 @@ async fn rights_end_where_they_were_not_given() -> anyhow::Result<()> {
     let state = server.json("/nacos/v1/console/server/state").await?;
     assert_eq!(state["auth_enabled"], "true");
     assert_eq!(server.call("GET", "/nacos/v1/ns/nothing").await?.0, 501);
+    server.stop().await
+}
+
+#[tokio::test]
+async fn names_are_told_where_the_pattern_looks_and_not_where_the_request_says()
+-> anyhow::Result<()> {
+    let server = serve("3.0.3").await?;
+    let (shop, reader) = (
+        token(&server, "shop").await?,
+        token(&server, "reader").await?,
+    );
+    let mut client = Bare::set_up(&server, json!({})).await?;
+    for (token, pattern, may) in [
+        (&shop, "dev>>*>>*", true),
+        (&shop, "prod>>*>>*", false),
+        (&reader, "prod>>*>>*", true),
+    ] {
+        let watch = json!({"namespace": "dev", "groupKeyPattern": pattern, "watchType": "WATCH",
+            "initializing": true, "receivedGroupKeys": []});
+        let request = with_token("NamingFuzzyWatchRequest", &watch, token);
+        let (kind, answer) = client.call_raw(request).await?;
+        assert_eq!(kind, "NamingFuzzyWatchResponse");
+        let code = if may { 0 } else { 403 };
+        assert_eq!(answer["errorCode"], code, "{pattern}: {answer}");
+    }
     server.stop().await
 }
 

@@ -5,6 +5,7 @@ mod checks;
 mod client;
 mod configs;
 mod connection;
+mod fuzzy;
 mod garbage;
 mod http;
 mod java;

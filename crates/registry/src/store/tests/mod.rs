@@ -4,6 +4,7 @@ mod beats;
 mod checks;
 mod durable;
 mod merge;
+mod names;
 mod operators;
 mod pushes;
 mod quotas;
@@ -96,7 +97,11 @@ impl World {
 }
 
 fn service() -> ServiceKey {
-    ServiceKey::new("public", "DEFAULT_GROUP", "orders")
+    named("orders")
+}
+
+fn named(name: &str) -> ServiceKey {
+    ServiceKey::new("public", "DEFAULT_GROUP", name)
 }
 
 fn instance(host: &str) -> Instance {
