@@ -54,6 +54,8 @@ pub enum Event {
     Ready,
     /// A subscriber was told the instances of a service.
     Instances(Instances),
+    /// A watcher was told that a service came or went.
+    Name(Name),
     /// The answer to [`GenuineClient::list`].
     List(Instances),
     /// A command succeeded.
@@ -68,6 +70,17 @@ pub enum Event {
         /// What the client said.
         error: String,
     },
+}
+
+/// A service that came or went, as the client tells it.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub struct Name {
+    /// The service's name, without its group.
+    pub service: String,
+    /// The service's group.
+    pub group: String,
+    /// `ADD_SERVICE` or `DELETE_SERVICE`.
+    pub change: String,
 }
 
 /// The instances of a service, as the client sees them.
@@ -230,6 +243,15 @@ impl GenuineClient {
         self.command(&format!("subscribe {service} {group}")).await
     }
 
+    /// Watches the names of services that match a pattern each for name and group; from now on [`Event::Name`] come.
+    ///
+    /// # Errors
+    ///
+    /// When the client reports an error, or knows no such watch: all but Java from 3.0 on.
+    pub async fn watch(&self, name: &str, group: &str) -> anyhow::Result<()> {
+        self.command(&format!("watch {name} {group}")).await
+    }
+
     /// The instances of a service as the client lists them: the server's answer, or what the client knows already where
     /// it subscribed.
     ///
@@ -295,6 +317,22 @@ impl GenuineClient {
             Event::Instances(seen) => Ok(seen),
             other => bail!("expected instances, got {other:?}"),
         }
+    }
+
+    /// Waits until a watcher is told of a change (`ADD_SERVICE`, `DELETE_SERVICE`) of a name; see
+    /// [`await_event`](Self::await_event).
+    ///
+    /// # Errors
+    ///
+    /// As [`await_event`](Self::await_event).
+    pub async fn await_name(
+        &self,
+        service: &str,
+        change: &str,
+        deadline: Duration,
+    ) -> anyhow::Result<()> {
+        let is_wanted = |event: &Event| matches!(event, Event::Name(told) if told.service == service && told.change == change);
+        self.await_event(deadline, is_wanted).await.map(drop)
     }
 
     /// Every push about a service so far, in order: for "at no moment was it absent".

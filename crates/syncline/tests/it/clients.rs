@@ -7,7 +7,8 @@
 //!   goes, and leaves;
 //! * [`restart`]: the registry is killed and started again, and every client
 //!   comes back by itself;
-//! * [`login`]: the registry asks for users, and clients say who they are.
+//! * [`login`]: the registry asks for users, and clients say who they are;
+//! * [`names`]: the one that watches names is told of those that come and go.
 //!
 //! [`dubbo`] and [`spring`] are about whole applications, which have their
 //! clients from a framework; [`process`] is one of them, running.
@@ -20,6 +21,7 @@ mod dubbo;
 mod kind;
 mod life;
 mod login;
+mod names;
 mod process;
 mod restart;
 mod rust;

@@ -47,6 +47,13 @@ impl Serving {
         Self::start_saying(&[]).await
     }
 
+    /// Starts one that presents a version, and waits less for clients to come
+    /// back.
+    pub(crate) async fn presenting(version: &str) -> anyhow::Result<Self> {
+        let fast = "embedded:?return_within=6s";
+        Self::start_saying(&["--presents", version, fast]).await
+    }
+
     /// Starts it with further arguments.
     pub(crate) async fn start_saying(more: &[&str]) -> anyhow::Result<Self> {
         let ports = PortBlock::reserve()?;

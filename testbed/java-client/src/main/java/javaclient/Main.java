@@ -13,6 +13,7 @@ import java.io.InputStreamReader;
 import java.io.PrintStream;
 import java.io.StringReader;
 import java.lang.reflect.InvocationTargetException;
+import java.lang.reflect.Proxy;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -89,6 +90,9 @@ public class Main {
             case "unsubscribe":
                 naming.unsubscribe(service, group, listeners.remove(service + " " + group));
                 break;
+            case "watch":
+                watch(service, group);
+                break;
             case "list":
                 print(instances("list", service, group, naming.getAllInstances(service, group, false)));
                 break;
@@ -114,6 +118,41 @@ public class Main {
         } catch (InvocationTargetException e) {
             throw new Exception(e.getCause());
         }
+    }
+
+    /** By reflection, since only 3.0 and later watch names. */
+    private void watch(String service, String group) throws Exception {
+        Class<?> type = Class.forName("com.alibaba.nacos.api.naming.listener.FuzzyWatchEventWatcher");
+        Object watcher = Proxy.newProxyInstance(type.getClassLoader(), new Class<?>[] {type}, (self, method, args) -> {
+            switch (method.getName()) {
+                case "onEvent":
+                    print(name(args[0]));
+                    return null;
+                case "hashCode":
+                    return System.identityHashCode(self);
+                case "equals":
+                    return self == args[0];
+                default:
+                    return null;
+            }
+        });
+        try {
+            NamingService.class.getMethod("fuzzyWatch", String.class, String.class, type)
+                .invoke(naming, service, group, watcher);
+        } catch (InvocationTargetException e) {
+            throw new Exception(e.getCause());
+        }
+    }
+
+    private static String name(Object event) throws Exception {
+        StringBuilder json = new StringBuilder("{\"event\":\"name\"");
+        for (String part : new String[] {"service", "group", "change"}) {
+            String getter = part.equals("change") ? "getChangeType"
+                : "get" + part.substring(0, 1).toUpperCase() + part.substring(1) + "Name";
+            Object value = event.getClass().getMethod(getter).invoke(event);
+            json.append(",\"").append(part).append("\":").append(quote(String.valueOf(value)));
+        }
+        return json.append('}').toString();
     }
 
     private static Instance instance(String[] words) {
