@@ -35,6 +35,9 @@ pub struct Endpoint {
     /// Why it does not answer, while it does not.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub down: Option<String>,
+    /// How new services are learnt, where the registry has more than one way.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub learns: Option<String>,
     /// How the last list ended, area by area.
     pub areas: Vec<Area>,
     /// How long ago everything was last read whole in this run.

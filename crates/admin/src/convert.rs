@@ -88,6 +88,7 @@ fn endpoint(status: engine::EndpointStatus) -> api::Endpoint {
     api::Endpoint {
         name: status.endpoint.to_string(),
         down: status.down.map(|why| why.to_string()),
+        learns: status.learns.map(|how| how.to_string()),
         areas: status.areas.iter().map(area).collect(),
         complete_seconds_ago: status.complete_ago.map(|ago| ago.as_secs_f64()),
         last_known_seconds_ago: status.last_known_ago.map(|ago| ago.as_secs_f64()),

@@ -25,6 +25,8 @@ pub enum Observation {
     Look(ServiceKey),
     /// Something happened: look at everything.
     LookAtAll,
+    /// How new services are learnt from now on, for people.
+    Learns(Arc<str>),
     /// The registry answers.
     Up,
     /// The registry does not answer, and why.
@@ -59,6 +61,7 @@ struct Queue {
     order: VecDeque<Slot>,
     services: HashMap<ServiceKey, Observation>,
     look_at_all: bool,
+    learns: Option<Observation>,
     state: Option<Observation>,
 }
 
@@ -66,6 +69,7 @@ struct Queue {
 enum Slot {
     Service(ServiceKey),
     LookAtAll,
+    Learns,
     State,
 }
 
@@ -113,6 +117,11 @@ impl Queue {
                     self.order.push_back(Slot::LookAtAll);
                 }
             }
+            Observation::Learns(_) => {
+                if self.learns.replace(observation).is_none() {
+                    self.order.push_back(Slot::Learns);
+                }
+            }
             Observation::Up | Observation::Down(_) => {
                 if self.state.replace(observation).is_none() {
                     self.order.push_back(Slot::State);
@@ -134,6 +143,7 @@ impl Queue {
                 self.look_at_all = false;
                 Some(Observation::LookAtAll)
             }
+            Slot::Learns => self.learns.take(),
             Slot::State => self.state.take(),
         }
     }
@@ -169,6 +179,16 @@ mod tests {
             observations.try_next(),
             Some(Observation::LookAtAll)
         ));
+        assert!(observations.try_next().is_none());
+    }
+
+    #[test]
+    fn of_what_is_said_to_people_the_latest_stands() {
+        let (sink, observations) = observations();
+        sink.put(Observation::Learns("slowly".into()));
+        sink.put(Observation::Learns("at once".into()));
+        let latest = observations.try_next();
+        assert!(matches!(latest, Some(Observation::Learns(how)) if &*how == "at once"));
         assert!(observations.try_next().is_none());
     }
 }

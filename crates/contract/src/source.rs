@@ -143,7 +143,7 @@ pub struct SourceReport {
     pub reading: String,
     /// Whose eyes lists are seen with.
     pub truth: Truth,
-    /// How changes are learnt, such as `gRPC subscription, names every 2 s`.
+    /// How changes are learnt, such as `gRPC subscription, new names every 2 s`.
     pub watching: String,
     /// What hides a part of the scope, and what to grant or name instead.
     pub advice: Vec<String>,

@@ -31,7 +31,8 @@
 //!
 //! Changes come by subscription over gRPC (2.x, 3.x) or by asking every 1 to 5 s
 //! (1.x, prompted by UDP pushes where there are few services). New services are
-//! found by a list of names every 2 s. A question never takes more than a
+//! told by fuzzy watch (3.x, within its limits), or found by a list of names
+//! every 2 s. A question never takes more than a
 //! twentieth of the time, so both slow down on registries that answer slowly.
 //!
 //! # Writing
@@ -43,7 +44,7 @@
 //! | what | how much |
 //! |---|---|
 //! | a list | a request for each 1,000 services of a namespace, three for the version, one or two for the members and for the namespaces where they are not all named |
-//! | new names | 30 requests a minute for each namespace, or for each group where up to four are named |
+//! | new names | 30 requests a minute for each namespace, or for each group where up to four are named; one where the server tells them, for up to 8 of its 20 patterns |
 //! | subscriptions | one connection for 4,000 of them, another for a name that stands in several namespaces; 12 health checks a minute for each |
 //! | 1.x | 12 lists a minute while nothing changes, 60 at most; 320 requests a minute for the UDP pushes of up to 32 services |
 //! | `hold: connection` | one connection for 2,500 services on each of `copies` members, at most 8; nothing else while nothing changes |

@@ -2,6 +2,8 @@
 
 mod advice;
 mod describe;
+mod find;
+mod fuzzy;
 mod list;
 mod look;
 mod names;

@@ -324,7 +324,7 @@ impl Core {
         match seen {
             Observation::Up | Observation::Content { .. } => self.source_heard(endpoint),
             Observation::Down(_) => self.source_silent(now, endpoint),
-            Observation::Look(_) | Observation::LookAtAll => {}
+            Observation::Look(_) | Observation::LookAtAll | Observation::Learns(_) => {}
         }
     }
 

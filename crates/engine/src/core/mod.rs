@@ -348,6 +348,7 @@ impl Core {
                 self.looked(now, endpoint, &service, looked);
             }
             Observation::LookAtAll => self.want_list(now, endpoint),
+            Observation::Learns(how) => reader.learns = Some(how),
             Observation::Up => {
                 reader.lives();
                 if reader.down.take().is_some() {

@@ -56,6 +56,8 @@ pub(super) struct Reader {
     pub(super) complete_before: Option<Moment>,
     /// Why the registry does not answer, while it does not.
     pub(super) down: Option<Arc<str>>,
+    /// How new services are learnt, where it says so.
+    pub(super) learns: Option<Arc<str>>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]

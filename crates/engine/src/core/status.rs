@@ -33,6 +33,8 @@ pub struct EndpointStatus {
     pub endpoint: EndpointName,
     /// Why it does not answer, while it does not.
     pub down: Option<Arc<str>>,
+    /// How new services are learnt, where the registry has more than one way.
+    pub learns: Option<Arc<str>>,
     /// How the last list ended, area by area; empty before the first.
     pub areas: Vec<Area>,
     /// How long ago everything was last listed whole.
@@ -238,6 +240,7 @@ fn endpoint_status(name: &EndpointName, reader: &Reader, now: Moment) -> Endpoin
     EndpointStatus {
         endpoint: name.clone(),
         down: reader.down.clone(),
+        learns: reader.learns.clone(),
         areas: reader.areas.clone(),
         complete_ago: reader.complete_at.map(|at| now.since(at)),
         last_known_ago: reader.last_complete().map(|at| now.since(at)),

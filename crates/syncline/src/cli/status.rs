@@ -89,6 +89,11 @@ fn text(status: &api::Status, palette: Palette) -> String {
         }
     }
     for endpoint in &status.endpoints {
+        if let Some(how) = &endpoint.learns {
+            text.push_str(&format!("{}: {how}\n", endpoint.name));
+        }
+    }
+    for endpoint in &status.endpoints {
         for problem in endpoint.problems.iter().take(PROBLEMS_SHOWN) {
             let sign = palette.changed("!");
             let service = service(&problem.service);
@@ -233,7 +238,7 @@ mod tests {
     fn a_table_and_what_is_wrong_below_it() {
         let status: api::Status = serde_json::from_str(
             r#"{"version":"0.1.0","pid":1,"endpoints":[{"name":"hangzhou","down":"connection refused",
-            "areas":[],"services":0,"instances":0,"problems":[]}],"links":[{"name":"hz-to-sh",
+            "learns":"new names by fuzzy watch","areas":[],"services":0,"instances":0,"problems":[]}],"links":[{"name":"hz-to-sh",
             "from":"hangzhou","to":"shanghai","state":"source lost","view":"raw",
             "complete_seconds_ago":62.0,"services":2,"instances":1204,"pending":0,"shadowed":1,
             "holds":[],"problems":[]}]}"#,
@@ -245,6 +250,7 @@ mod tests {
 LINK      FROM → TO            STATE        SERVICES  INSTANCES  PENDING  SEEN                HOLD
 hz-to-sh  hangzhou → shanghai  source lost         2      1,204        0  raw, 1 min 2 s ago
 ! hangzhou: connection refused
+hangzhou: new names by fuzzy watch
 ! hz-to-sh: 1 shadowed by natives at shanghai
 "
         );

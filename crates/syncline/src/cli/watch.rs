@@ -141,6 +141,7 @@ impl Watch<'_> {
             }
             Observation::Look(service) => self.read(&service, Purpose::Refresh).await,
             Observation::LookAtAll => self.list().await,
+            Observation::Learns(_) => Ok(()),
             Observation::Up => self.source_event("up", "the source answers again"),
             Observation::Down(why) => self.source_event("down", &why),
         }

@@ -3,6 +3,7 @@
 use syncline_contract::{Failure, SourceReport};
 use syncline_model::{NamespaceId, ServiceKey, Truth};
 use syncline_nacos::http::Route;
+use syncline_nacos::message::ability;
 use syncline_nacos::version::{BulkApi, Generation, Negotiated};
 
 use super::{Reader, advice, poll, watch};
@@ -46,9 +47,20 @@ impl Reader {
             product: product(&server),
             reading: reading(&server, look.truth, config.list_api),
             truth: look.truth,
-            watching: watching(&server),
+            watching: watching(&server, self.tells_names(&server).await).to_owned(),
             advice,
         })
+    }
+}
+
+impl Reader {
+    /// Whether a server says that it tells names.
+    async fn tells_names(&self, server: &Negotiated) -> bool {
+        if !server.features.fuzzy_watch.worth_trying() {
+            return false;
+        }
+        let connection = self.connection(&Route::Any).await;
+        connection.is_ok_and(|(_, it)| it.is_able(ability::FUZZY_WATCH))
     }
 }
 
@@ -75,9 +87,10 @@ fn reading(server: &Negotiated, truth: Truth, list_api: ListApi) -> String {
     }
 }
 
-fn watching(server: &Negotiated) -> String {
+fn watching(server: &Negotiated, tells_names: bool) -> &'static str {
     match server.generation {
-        Generation::V1 => poll::DESCRIPTION.to_owned(),
-        Generation::V2 | Generation::V3 => watch::DESCRIPTION.to_owned(),
+        Generation::V1 => poll::DESCRIPTION,
+        Generation::V2 | Generation::V3 if tells_names => watch::TOLD_NAMES,
+        Generation::V2 | Generation::V3 => watch::DESCRIPTION,
     }
 }

@@ -20,7 +20,7 @@ const PAGE: usize = 10_000;
 const UPGRADE_OPS_PAGE: usize = 500;
 
 /// As many groups as are listed one by one; more are found faster among all.
-const GROUPS_SINGLY: usize = 4;
+pub(super) const GROUPS_SINGLY: usize = 4;
 
 /// A page without an end is given up after so many.
 const MOST_PAGES: i64 = 10_000;

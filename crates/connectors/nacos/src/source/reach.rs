@@ -50,6 +50,17 @@ struct Found {
 }
 
 impl Reach {
+    /// One that reads these, and selects nothing.
+    #[cfg(test)]
+    pub(super) fn of(plots: impl IntoIterator<Item = Plot>) -> Self {
+        Self {
+            plots: plots.into_iter().collect(),
+            doubts: Vec::new(),
+            scopes: Vec::new(),
+            show_names: Vec::new(),
+        }
+    }
+
     /// Whether any scope selects a service.
     pub(super) fn selects(&self, service: &ServiceKey) -> bool {
         self.scopes.iter().any(|scope| scope.selects(service))

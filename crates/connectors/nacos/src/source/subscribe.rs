@@ -1,38 +1,32 @@
 //! Watching over gRPC: every service in scope is subscribed, and so is every
-//! one that is followed; a cheap list of names finds the new ones.
+//! one that is followed. A fuzzy watch tells of new ones where the server has
+//! it, else a cheap list of names finds them.
+
+mod names;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::{BoxFuture, FutureExt};
 use futures_util::stream::{self, BoxStream, SelectAll, StreamExt};
 use syncline_contract::{Follow, Interest, Observation, ObservationSink};
-use syncline_model::scope::Scope;
 use syncline_model::{NamespaceId, ServiceKey, Truth};
 use syncline_nacos::grpc::{
     ErrorClass, Session, SessionEvent, SessionEvents, SessionState, Subject,
 };
-use syncline_nacos::http::Fingerprint;
 use syncline_nacos::message::ServiceInfo;
-use syncline_nacos::version::{Generation, Negotiated};
-use tokio::sync::mpsc;
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
+use syncline_nacos::version::Negotiated;
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, MissedTickBehavior, interval};
 
-use super::names::{Again, NoNames};
-use super::pace::{Answer, Pace};
+use super::find::{Names, find_names};
+use super::fuzzy::Fuzzy;
 use super::placement::Placement;
-use super::reach::{Plot, Reach};
+use super::reach::Reach;
 use super::watch::{Pulse, Way};
 use super::{Reader, poll};
 use crate::convert::{self, service_key, service_ref};
-
-/// How often names are asked for.
-const NAMES_EVERY: Duration = Duration::from_secs(2);
-
-/// How many rounds of names go by before the namespaces are looked up again.
-const ROUNDS_PER_REACH: u32 = 15;
 
 /// How long a service whose name is gone stays subscribed: it may come back,
 /// and then its push is faster than its name.
@@ -44,15 +38,8 @@ const LOOK_AFTER: Duration = Duration::from_secs(5);
 /// How long no connection may stand before everything is asked for instead.
 const WITHOUT_CONNECTION: Duration = Duration::from_secs(15);
 
-/// What the list of names found.
-enum Names {
-    /// The selected services of a namespace.
-    Of(NamespaceId, BTreeSet<ServiceKey>),
-    /// They cannot be listed at present.
-    Down(Arc<str>),
-    /// The servers are of another generation than before.
-    OtherGeneration,
-}
+/// The connection over which names are told.
+const NAMES: usize = 0;
 
 /// Watches until the servers are of another generation.
 pub(super) async fn run(
@@ -62,8 +49,9 @@ pub(super) async fn run(
     sink: &ObservationSink,
 ) {
     let (found, mut names) = mpsc::channel(1);
+    let (tell, told) = watch::channel(BTreeSet::new());
     let watching = async {
-        let mut watch = Watch::new(reader, interest, sink);
+        let mut watch = Watch::new(reader, server, interest, sink, tell);
         for service in interest.followed.all() {
             watch.subscribe(&service).await;
         }
@@ -71,98 +59,8 @@ pub(super) async fn run(
     };
     tokio::select! {
         () = watching => {}
-        () = find_names(reader, server.generation, &interest.scopes, found) => {}
+        () = find_names(reader, server.generation, &interest.scopes, told, found) => {}
     }
-}
-
-/// Asks for names again and again, and tells them when they are others.
-async fn find_names(
-    reader: &Reader,
-    generation: Generation,
-    scopes: &[Scope],
-    found: mpsc::Sender<Names>,
-) {
-    let mut pace = Pace::new(NAMES_EVERY, NAMES_EVERY);
-    let mut reach = None;
-    let mut told: HashMap<NamespaceId, Told> = HashMap::new();
-    for round in 0_u32.. {
-        let started = Instant::now();
-        if round % ROUNDS_PER_REACH == 0 {
-            reach = None;
-        }
-        let mut answer = Answer::Same;
-        let mut news = Vec::new();
-        match reader.cluster.negotiated().await {
-            Ok(server) if server.generation != generation => news.push(Names::OtherGeneration),
-            Ok(server) => {
-                let reach = match &mut reach {
-                    Some(reach) => reach,
-                    none => none.insert(reader.reach(scopes, &server).await),
-                };
-                for plot in &reach.plots {
-                    match look_for_names(reader, &server, reach, plot, &mut told).await {
-                        Ok(names) => news.extend(names),
-                        Err(NoNames::Failed(failure)) => {
-                            answer = Answer::None;
-                            told.clear();
-                            news.push(Names::Down(failure.chain().into()));
-                        }
-                        // The audit says what to grant; there is nothing to watch.
-                        Err(NoNames::Refused(_)) => answer = Answer::None,
-                    }
-                }
-            }
-            Err(failure) => {
-                answer = Answer::None;
-                told.clear();
-                news.push(Names::Down(failure.chain().into()));
-            }
-        }
-        for news in news {
-            if found.send(news).await.is_err() {
-                return;
-            }
-        }
-        sleep(pace.after(started.elapsed(), answer)).await;
-    }
-}
-
-/// Which names of a namespace were told last.
-struct Told {
-    /// By the answer that had them, where it has a fingerprint.
-    answer: Option<Fingerprint>,
-    /// By the sum of their hashes.
-    sum: u64,
-}
-
-/// The names of a plot, unless they are those that were told last. Ten thousand
-/// names are compared by a sum of their hashes, without any work for each.
-async fn look_for_names(
-    reader: &Reader,
-    server: &Negotiated,
-    reach: &Reach,
-    plot: &Plot,
-    told: &mut HashMap<NamespaceId, Told>,
-) -> Result<Option<Names>, NoNames> {
-    let before = told.get(&plot.namespace).and_then(|told| told.answer);
-    let Again::Others(answer, all) = reader.names_again(server, plot, before).await? else {
-        return Ok(None);
-    };
-    let hash = |service: &ServiceKey| {
-        let mut hasher = DefaultHasher::new();
-        (&service.group, &service.name).hash(&mut hasher);
-        hasher.finish()
-    };
-    let sum = all
-        .iter()
-        .map(hash)
-        .fold(all.len() as u64, u64::wrapping_add);
-    let before = told.insert(plot.namespace.clone(), Told { answer, sum });
-    if before.is_some_and(|before| before.sum == sum) {
-        return Ok(None);
-    }
-    let selected = all.into_iter().filter(|service| reach.selects(service));
-    Ok(Some(Names::Of(plot.namespace.clone(), selected.collect())))
 }
 
 /// One connection with its subscriptions.
@@ -183,6 +81,15 @@ struct Watch<'a> {
     /// What was listed before the watch began, until the names of its namespace
     /// have told whether it is still there.
     listed: Vec<ServiceKey>,
+    /// What names are looked for in, once that is known.
+    reach: Option<Arc<Reach>>,
+    fuzzy: Fuzzy,
+    /// Whether a server of this version may tell names.
+    may_be_told: bool,
+    /// How new names are learnt, as it was said last.
+    learns: Option<String>,
+    /// Tells the namespaces whose names a fuzzy watch tells.
+    tell: watch::Sender<BTreeSet<NamespaceId>>,
     /// Services whose names are gone, and since when.
     unnamed: HashMap<ServiceKey, Instant>,
     pulse: Pulse,
@@ -191,7 +98,13 @@ struct Watch<'a> {
 }
 
 impl<'a> Watch<'a> {
-    fn new(reader: &'a Arc<Reader>, interest: &'a Interest, sink: &'a ObservationSink) -> Self {
+    fn new(
+        reader: &'a Arc<Reader>,
+        server: &Negotiated,
+        interest: &'a Interest,
+        sink: &'a ObservationSink,
+        tell: watch::Sender<BTreeSet<NamespaceId>>,
+    ) -> Self {
         Self {
             reader,
             interest,
@@ -201,6 +114,11 @@ impl<'a> Watch<'a> {
             events: SelectAll::new(),
             named: BTreeMap::new(),
             listed: interest.listed.to_vec(),
+            reach: None,
+            fuzzy: Fuzzy::default(),
+            learns: None,
+            may_be_told: server.features.fuzzy_watch.worth_trying(),
+            tell,
             unnamed: HashMap::new(),
             pulse: Pulse::default(),
             fallback: None,
@@ -212,7 +130,7 @@ impl<'a> Watch<'a> {
         look_after.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
-                Some((lane, event)) = self.events.next() => self.observe(lane, event),
+                Some((lane, event)) = self.events.next() => self.observe(lane, event).await,
                 changes = self.interest.followed.changes() => {
                     for (service, change) in changes {
                         match change {
@@ -223,6 +141,10 @@ impl<'a> Watch<'a> {
                     }
                 }
                 Some(names) = names.recv() => match names {
+                    Names::In(reach) => {
+                        self.reach = Some(reach);
+                        self.watch_names().await;
+                    }
                     Names::Of(namespace, services) => self.take_names(namespace, services).await,
                     Names::Down(why) => self.pulse.down(Way::Lists, why, self.sink),
                     Names::OtherGeneration => return,
@@ -230,6 +152,7 @@ impl<'a> Watch<'a> {
                 _ = look_after.tick() => {
                     self.look_after();
                     self.expire();
+                    self.give_names_up();
                 }
                 () = until(&mut self.fallback) => self.fallback = None,
             }
@@ -240,8 +163,12 @@ impl<'a> Watch<'a> {
     async fn take_names(&mut self, namespace: NamespaceId, services: BTreeSet<ServiceKey>) {
         self.pulse.up(Way::Lists, self.sink);
         let before = self.named.remove(&namespace).unwrap_or_default();
+        let are_told = self.fuzzy.told().contains(&namespace);
         for service in services.difference(&before) {
             self.unnamed.remove(service);
+            if are_told {
+                self.fuzzy.miss(service);
+            }
             self.subscribe(service).await;
         }
         let its = |service: &mut ServiceKey| service.namespace == namespace;
@@ -312,17 +239,24 @@ impl<'a> Watch<'a> {
         }
     }
 
-    fn observe(&mut self, lane: usize, event: SessionEvent) {
+    async fn observe(&mut self, lane: usize, event: SessionEvent) {
         match event {
             SessionEvent::Connected { epoch, .. } => {
                 self.fallback = None;
                 self.pulse.up(Way::Lane(lane), self.sink);
+                if lane == NAMES {
+                    self.watch_names().await;
+                }
                 if epoch > 1 {
                     // Subscriptions are renewed, but raw eyes may have missed more.
                     self.sink.put(Observation::LookAtAll);
                 }
             }
             SessionEvent::Lost { reason } => {
+                if lane == NAMES {
+                    self.fuzzy.lost();
+                    self.tell_who_is_told();
+                }
                 self.pulse.down(Way::Lane(lane), reason, self.sink);
             }
             SessionEvent::Subscribed { service, info } | SessionEvent::Pushed { service, info } => {
@@ -343,10 +277,20 @@ impl<'a> Watch<'a> {
                 }
                 self.sink.put(Observation::Look(service_key(&service)));
             }
-            SessionEvent::Refused { .. }
-            | SessionEvent::Restored { .. }
-            | SessionEvent::NameChanged { .. }
-            | SessionEvent::NamesComplete { .. } => {}
+            SessionEvent::Refused {
+                subject: Subject::Names { namespace, pattern },
+                error,
+            } => {
+                self.names_refused(&namespace, &pattern, &error);
+            }
+            SessionEvent::NameChanged { service, change } => {
+                self.name_changed(service_key(&service), change).await;
+            }
+            SessionEvent::NamesComplete { pattern } => {
+                self.fuzzy.complete(&pattern);
+                self.tell_who_is_told();
+            }
+            SessionEvent::Refused { .. } | SessionEvent::Restored { .. } => {}
         }
     }
 

@@ -16,6 +16,9 @@ use super::{Reader, poll, subscribe};
 /// a minute for each namespace (for each group, where up to four are named).
 pub(super) const DESCRIPTION: &str = "gRPC subscription, new names every 2 s";
 
+/// The same where the server tells names: one request a minute is left.
+pub(super) const TOLD_NAMES: &str = "gRPC subscription, new names by fuzzy watch";
+
 /// Watches for ever. It returns to the beginning when the servers turn out to
 /// be of another generation than before.
 pub(super) async fn run(reader: Arc<Reader>, interest: &Interest, sink: &ObservationSink) {

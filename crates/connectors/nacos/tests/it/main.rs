@@ -3,6 +3,7 @@
 mod cluster;
 mod doubt;
 mod fake;
+mod fuzzy;
 mod heartbeat;
 mod list;
 mod place;

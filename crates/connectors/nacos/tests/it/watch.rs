@@ -82,7 +82,7 @@ async fn take(observed: Observations, seen: Arc<Mutex<Seen>>) {
                 let set = view.complete().expect("a whole content").1;
                 seen.contents.insert(service, Arc::clone(set));
             }
-            Observation::Look(_) => {}
+            Observation::Look(_) | Observation::Learns(_) => {}
             Observation::LookAtAll => seen.looks_at_all += 1,
             Observation::Up => seen.up = true,
             Observation::Down(_) => {
