@@ -10,9 +10,10 @@ pub(crate) const TESTKIT: &str = "syncline-testkit";
 pub(crate) const SIM: &str = "syncline-sim";
 
 /// A room may depend on the rooms before it. Connectors share a place, so that they cannot know each other.
-const ORDER: [&str; 11] = [
+const ORDER: [&str; 12] = [
     "syncline-model",
     "syncline-contract",
+    "syncline-files",
     "syncline-nacos",
     "syncline-registry",
     "syncline-engine",

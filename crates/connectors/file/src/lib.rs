@@ -7,9 +7,7 @@
 
 pub mod config;
 mod document;
-mod name;
 mod output;
-mod replace;
 
 pub use config::{FileConfig, Layout};
 pub use output::FileOutput;

@@ -5,24 +5,32 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use syncline_contract::{Class, Failure, Output, Snapshot, Whose};
-use syncline_model::{ServiceKey, ServiceSet};
+use syncline_files::{FileChange, OnlyWriter, put_all, service_path};
+use syncline_model::ServiceKey;
 
 use crate::config::{FileConfig, Layout};
-use crate::{document, name, replace};
+use crate::document;
 
 /// A file, or a folder of files, that holds the whole list.
 #[derive(Debug)]
 pub struct FileOutput {
-    path: Arc<PathBuf>,
+    path: PathBuf,
     layout: Layout,
+    writer: Arc<OnlyWriter>,
 }
 
 impl FileOutput {
     /// An output as configured.
     pub fn new(config: &FileConfig) -> Self {
+        let path = config.path.as_path();
+        let writer = match config.layout {
+            Layout::One => OnlyWriter::of_file(path),
+            Layout::PerService => OnlyWriter::of_folder(path),
+        };
         Self {
-            path: Arc::new(config.path.as_path().to_owned()),
+            path: path.to_owned(),
             layout: config.layout,
+            writer: Arc::new(writer),
         }
     }
 
@@ -30,63 +38,54 @@ impl FileOutput {
     pub fn product(&self) -> String {
         self.path.display().to_string()
     }
+
+    /// The file of one service; none where the service has no instance.
+    fn of_service(
+        &self,
+        snapshot: &Snapshot,
+        service: &ServiceKey,
+    ) -> Result<FileChange, serde_json::Error> {
+        let path = self.path.join(service_path(service, "json"));
+        let set = snapshot.get(service);
+        let bytes = set.map(|set| document::single(service, set)).transpose()?;
+        Ok((path, bytes))
+    }
 }
 
 #[async_trait]
 impl Output for FileOutput {
     async fn render(&self, snapshot: &Snapshot, changed: &[ServiceKey]) -> Result<(), Failure> {
         let files = match self.layout {
-            Layout::One => vec![(self.path.to_path_buf(), Some(document::whole(snapshot)))],
+            Layout::One => {
+                document::whole(snapshot).map(|document| vec![(self.path.clone(), Some(document))])
+            }
             Layout::PerService => changed
                 .iter()
-                .map(|service| {
-                    let rendered = |set: &Arc<ServiceSet>| document::single(service, set);
-                    let path = self.path.join(name::relative_path(service));
-                    (path, snapshot.get(service).map(rendered))
-                })
+                .map(|service| self.of_service(snapshot, service))
                 .collect(),
         };
-        // Writing and syncing block, and may block for long on a sick disk.
-        tokio::task::spawn_blocking(move || write_all(files))
-            .await
-            .map_err(|panic| Failure::new(Class::Fatal, "render a file").because(panic))?
+        let files = files.map_err(|error| {
+            Failure::new(Class::Fatal, format!("render {}", self.product()))
+                .blaming(Whose::Us)
+                .because(error)
+        })?;
+        put_all(&self.writer, files).await
     }
-}
-
-type File = (PathBuf, Option<Result<Vec<u8>, serde_json::Error>>);
-
-/// Writes each file, also after one that failed; the first failure is told.
-fn write_all(files: Vec<File>) -> Result<(), Failure> {
-    let mut failures = files.into_iter().filter_map(|file| write(file).err());
-    let first = failures.next();
-    failures.for_each(|failure| tracing::debug!("{}", failure.chain()));
-    first.map_or(Ok(()), Err)
-}
-
-fn write((path, bytes): File) -> Result<(), Failure> {
-    let written = match bytes {
-        Some(bytes) => {
-            let bytes = bytes.map_err(|error| failure(&path, error))?;
-            replace::replace(&path, &bytes)
-        }
-        None => replace::remove(&path),
-    };
-    written.map_err(|error| failure(&path, error))
-}
-
-fn failure(
-    path: &std::path::Path,
-    cause: impl Into<Box<dyn std::error::Error + Send + Sync>>,
-) -> Failure {
-    Failure::new(Class::Transient, format!("write {}", path.display()))
-        .blaming(Whose::Us)
-        .because(cause)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use syncline_model::{Instance, Port};
+    use syncline_contract::FilePath;
+    use syncline_model::{Instance, Port, ServiceSet};
+
+    fn output(path: impl Into<PathBuf>, layout: Layout) -> FileOutput {
+        FileOutput::new(&FileConfig {
+            path: FilePath::new(path),
+            layout,
+            format: Default::default(),
+        })
+    }
 
     fn snapshot(services: &[&str]) -> Snapshot {
         let set = Arc::new(ServiceSet::new(vec![Instance::new(
@@ -102,10 +101,7 @@ mod tests {
     #[tokio::test]
     async fn one_file_per_service_comes_and_goes() {
         let folder = tempfile::tempdir().expect("a folder");
-        let output = FileOutput {
-            path: Arc::new(folder.path().to_owned()),
-            layout: Layout::PerService,
-        };
+        let output = output(folder.path(), Layout::PerService);
         let both: Vec<_> = snapshot(&["a", "b/c"]).into_keys().collect();
         output
             .render(&snapshot(&["a", "b/c"]), &both)
@@ -124,10 +120,7 @@ mod tests {
     async fn a_list_without_services_is_a_valid_document() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("services.json");
-        let output = FileOutput {
-            path: Arc::new(path.clone()),
-            layout: Layout::One,
-        };
+        let output = output(&path, Layout::One);
         output.render(&Snapshot::new(), &[]).await.expect("written");
         let text = std::fs::read_to_string(path).expect("there");
         assert_eq!(text, "{\n  \"services\": []\n}\n");
@@ -162,9 +155,11 @@ mod tests {
         "a:b@@c",
     ];
 
+    /// All files but the lock.
     fn files_below(folder: &std::path::Path) -> Vec<PathBuf> {
         let entries = std::fs::read_dir(folder).expect("listed");
         let below = entries.map(|entry| entry.expect("readable").path());
+        let below = below.filter(|path| !path.ends_with(".syncline.lock"));
         below
             .flat_map(|path| match path.is_dir() {
                 true => files_below(&path),
@@ -176,10 +171,7 @@ mod tests {
     #[tokio::test]
     async fn no_name_leads_out_of_the_folder() {
         let outside = tempfile::tempdir().expect("a folder");
-        let output = FileOutput {
-            path: Arc::new(outside.path().join("inside")),
-            layout: Layout::PerService,
-        };
+        let output = output(outside.path().join("inside"), Layout::PerService);
         let long = "x".repeat(512);
         let names = HOSTILE.into_iter().chain([long.as_str()]);
         let services: Vec<ServiceKey> = names
@@ -205,7 +197,7 @@ mod tests {
         let written = files_below(outside.path());
         assert_eq!(written.len(), all.len(), "each has a file of its own");
         for path in &written {
-            let below = path.strip_prefix(output.path.as_ref()).expect("inside");
+            let below = path.strip_prefix(&output.path).expect("inside");
             assert_eq!(below.components().count(), 3, "{}", below.display());
         }
         output
@@ -213,23 +205,5 @@ mod tests {
             .await
             .expect("removed");
         assert_eq!(files_below(outside.path()).len(), 0);
-    }
-
-    #[tokio::test]
-    async fn a_file_that_cannot_be_written_holds_up_no_other() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let output = FileOutput {
-            path: Arc::new(folder.path().to_owned()),
-            layout: Layout::PerService,
-        };
-        std::fs::create_dir_all(folder.path().join("public/G/a.json")).expect("in the way");
-        let both = snapshot(&["a", "b"]);
-        let changed: Vec<_> = both.keys().cloned().collect();
-        let failure = output
-            .render(&both, &changed)
-            .await
-            .expect_err("in the way");
-        assert!(failure.chain().contains("a.json"), "{}", failure.chain());
-        assert!(folder.path().join("public/G/b.json").is_file());
     }
 }

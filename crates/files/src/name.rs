@@ -4,16 +4,16 @@ use std::path::PathBuf;
 
 use syncline_model::ServiceKey;
 
-/// A longer part is cut: file systems take 255 bytes, and staged files and
-/// `.json` add some. Nacos takes service names of 512 characters.
+/// A longer part is cut: file systems take 255 bytes, and extensions and staged
+/// files add some. Nacos takes service names of 512 characters.
 const LONGEST: usize = 200;
 
-/// `namespace/group/service.json`, each part escaped so that it is one plain
-/// name: no separator, no `..`, nothing hidden.
-pub(crate) fn relative_path(service: &ServiceKey) -> PathBuf {
+/// `namespace/group/service.extension`, each part escaped so that it is one
+/// plain name: no separator, no `..`, nothing hidden.
+pub fn service_path(service: &ServiceKey, extension: &str) -> PathBuf {
     let mut path = PathBuf::from(escaped(service.namespace.as_str()));
     path.push(escaped(service.group.as_str()));
-    path.push(escaped(service.name.as_str()) + ".json");
+    path.push(format!("{}.{extension}", escaped(service.name.as_str())));
     path
 }
 
