@@ -11,13 +11,15 @@
 //! * [`observation`]: the queue through which a watch reports, one entry per
 //!   service at most;
 //! * [`interest`]: what is watched, by scope and by name;
-//! * [`target`]: apply a service's set, or render a whole snapshot;
+//! * [`target`]: apply a service's set;
+//! * [`output`]: render a whole snapshot, offer a page;
 //! * [`failure`]: what went wrong, in the terms in which the engine decides;
 //! * [`secret`] and [`setting`]: values that every configuration is made of;
 
 pub mod failure;
 pub mod interest;
 pub mod observation;
+pub mod output;
 pub mod secret;
 pub mod setting;
 pub mod source;
@@ -26,7 +28,8 @@ pub mod target;
 pub use failure::{Class, Failure, Whose};
 pub use interest::{Follow, Followed, Interest};
 pub use observation::{Observation, ObservationSink, Observations, observations};
+pub use output::{Debounce, Lasting, Output, OutputReport, Page, Snapshot};
 pub use secret::Secret;
 pub use setting::{FilePath, Period};
 pub use source::{Area, Coverage, ListEnd, Listed, Purpose, Rejected, Source, SourceReport};
-pub use target::{Ending, Hold, Output, Snapshot, Target, TargetReport, Unavailable, Write};
+pub use target::{Ending, Hold, Target, TargetReport, Unavailable, Write};

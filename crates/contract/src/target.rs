@@ -1,6 +1,5 @@
-//! Writing to a registry or a consumer: apply, render, let go.
+//! Writing to a registry: apply, let go.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -114,17 +113,4 @@ pub enum Unavailable {
     WeightAndHealth,
     /// Weight 0 alone: beats turn an instance healthy.
     Weight,
-}
-
-/// The lists that an output gives its consumers.
-pub type Snapshot = BTreeMap<ServiceKey, Arc<ServiceSet>>;
-
-/// A consumer that is given whole lists: a file, a template.
-#[async_trait]
-pub trait Output: Send + Sync + 'static {
-    /// Makes what consumers see equal to the snapshot, or leaves it as it was.
-    ///
-    /// # Errors
-    /// When it could not be written; consumers still have the former list.
-    async fn render(&self, snapshot: &Snapshot, changed: &[ServiceKey]) -> Result<(), Failure>;
 }

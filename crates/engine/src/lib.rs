@@ -16,6 +16,6 @@ pub mod shell;
 pub mod store;
 
 pub use shell::{
-    Debounce, EndpointSpec, Engine, EngineHandle, EngineSpec, Estate, Filling, LinkSpec, Mode,
-    Retired, Sink, State, StateError, Stopped, Strategy,
+    EndpointSpec, Engine, EngineHandle, EngineSpec, Estate, Filling, LinkSpec, Mode, Retired, Sink,
+    State, StateError, Stopped, Strategy,
 };

@@ -2,7 +2,7 @@
 
 use schemars::JsonSchema;
 use serde::Deserialize;
-use syncline_contract::FilePath;
+use syncline_contract::{Debounce, FilePath};
 
 /// A file, or a folder of files, that always holds a whole list.
 #[derive(Clone, PartialEq, Debug, Deserialize, JsonSchema)]
@@ -18,6 +18,18 @@ pub struct FileConfig {
     /// What is written.
     #[serde(default)]
     pub format: Format,
+
+    /// How long changes are gathered before they are written.
+    #[serde(default)]
+    pub debounce: Debounce,
+}
+
+impl FileConfig {
+    /// Keys that do not fit together, and why.
+    pub fn contradictions(&self) -> Vec<(&'static str, String)> {
+        let debounce = self.debounce.contradiction();
+        debounce.map(|why| ("debounce", why)).into_iter().collect()
+    }
 }
 
 /// How lists are spread over files.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use syncline_contract::{Class, Failure, Output, Snapshot, Whose};
+use syncline_contract::{Class, Debounce, Failure, Lasting, Output, OutputReport, Snapshot, Whose};
 use syncline_files::{FileChange, OnlyWriter, put_all, service_path};
 use syncline_model::ServiceKey;
 
@@ -16,6 +16,7 @@ use crate::document;
 pub struct FileOutput {
     path: PathBuf,
     layout: Layout,
+    debounce: Debounce,
     writer: Arc<OnlyWriter>,
 }
 
@@ -30,13 +31,9 @@ impl FileOutput {
         Self {
             path: path.to_owned(),
             layout: config.layout,
+            debounce: config.debounce,
             writer: Arc::new(writer),
         }
-    }
-
-    /// What it is, for status lines.
-    pub fn product(&self) -> String {
-        self.path.display().to_string()
     }
 
     /// The file of one service; none where the service has no instance.
@@ -54,6 +51,14 @@ impl FileOutput {
 
 #[async_trait]
 impl Output for FileOutput {
+    fn describe(&self) -> OutputReport {
+        OutputReport {
+            product: self.path.display().to_string(),
+            debounce: self.debounce,
+            lasting: Lasting::Stays,
+        }
+    }
+
     async fn render(&self, snapshot: &Snapshot, changed: &[ServiceKey]) -> Result<(), Failure> {
         let files = match self.layout {
             Layout::One => {
@@ -65,7 +70,7 @@ impl Output for FileOutput {
                 .collect(),
         };
         let files = files.map_err(|error| {
-            Failure::new(Class::Fatal, format!("render {}", self.product()))
+            Failure::new(Class::Fatal, format!("render {}", self.path.display()))
                 .blaming(Whose::Us)
                 .because(error)
         })?;
@@ -84,6 +89,7 @@ mod tests {
             path: FilePath::new(path),
             layout,
             format: Default::default(),
+            debounce: Default::default(),
         })
     }
 

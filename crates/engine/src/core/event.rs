@@ -256,6 +256,12 @@ pub enum Effect {
     },
     /// Tell the journal.
     Tell(Box<Line>),
+    /// A link whose target takes lists has given it again all that it gave before
+    /// the start; not told of one that gave nothing.
+    Resumed {
+        /// Which link.
+        link: LinkName,
+    },
     /// A link is in step for the first time since the start.
     Settled {
         /// Which link.

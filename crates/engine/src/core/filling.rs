@@ -4,6 +4,7 @@
 use syncline_model::LinkName;
 
 use super::link::Link;
+use super::service::LinkService;
 use super::{Core, Effect};
 
 /// How far a link has filled its target since the start, further and further.
@@ -26,6 +27,8 @@ pub(super) struct Filling {
     held: bool,
     /// Services that the target lacks of what it held before.
     lacking: usize,
+    /// Whether it was told that all of them were given.
+    resumed: bool,
 }
 
 impl Filling {
@@ -55,12 +58,29 @@ impl Link {
     }
 }
 
+impl Link {
+    /// Whether the target takes lists and is being given, or has, all that it was
+    /// given before the start: a whole list again.
+    fn has_resumed(&self) -> bool {
+        let given = |state: &LinkService| state.writing.is_some() || state.live;
+        let mut services = self.services().map(|(_, state)| state);
+        self.writes_lists()
+            && self.filling.held
+            && services.all(|state| state.held.is_empty() || given(state))
+    }
+}
+
 impl Core {
     /// Tells how far a link's target is filled, where it is further than before.
     pub(super) fn tell_filled(&mut self, name: &LinkName) {
         let Some(link) = self.links.get_mut(name) else {
             return;
         };
+        if !link.filling.resumed && link.has_resumed() {
+            link.filling.resumed = true;
+            let link = name.clone();
+            self.effects.push(Effect::Resumed { link });
+        }
         if link.filling.told == Some(Fill::FirstList) {
             return;
         }

@@ -13,7 +13,7 @@ use tokio_util::task::TaskTracker;
 use super::filling::Filled;
 use super::pulse::Pulse;
 use super::reading::Reading;
-use super::rendering::{Debounce, Rendering};
+use super::rendering::Rendering;
 use super::storing::{LIVES_EVERY, Storing};
 use super::writing::Writing;
 use super::{Clock, Control, Mode, Sink};
@@ -183,6 +183,7 @@ impl Driver {
                 }
             }
             Effect::Apply { link, write } => self.sinks.apply(&link, write),
+            Effect::Resumed { link } => self.sinks.resume(&link),
             Effect::Settled { link } => {
                 let all = self.sinks.settle(&link);
                 if all && let Some(storing) = &mut self.storing {
@@ -273,11 +274,7 @@ impl Sinks {
     pub(super) fn add(&mut self, link: LinkName, sink: Sink, in_flight: NonZeroUsize, mode: Mode) {
         let sink = match sink {
             Sink::Target(target) => LinkSink::Writing(self.writing(&link, target, in_flight)),
-            Sink::Output {
-                output,
-                product,
-                debounce,
-            } => self.rendering(&link, output, &product, debounce, mode),
+            Sink::Output(output) => self.rendering(&link, output, mode),
         };
         self.by_link.insert(link, sink);
     }
@@ -300,17 +297,10 @@ impl Sinks {
         writing
     }
 
-    fn rendering(
-        &self,
-        link: &LinkName,
-        output: Arc<dyn Output>,
-        product: &str,
-        debounce: Debounce,
-        mode: Mode,
-    ) -> LinkSink {
+    fn rendering(&self, link: &LinkName, output: Arc<dyn Output>, mode: Mode) -> LinkSink {
         let described = Event::Described {
             link: link.clone(),
-            report: Rendering::describe(product),
+            report: Rendering::describe(&*output),
         };
         let events = self.events.clone();
         self.tasks.spawn(async move {
@@ -322,7 +312,6 @@ impl Sinks {
             Mode::Live => LinkSink::Rendering(Rendering::start(
                 link.clone(),
                 output,
-                debounce,
                 self.events.clone(),
                 &self.tasks,
                 self.cancel.clone(),
@@ -335,6 +324,13 @@ impl Sinks {
             Some(LinkSink::Writing(writing)) => writing.apply(write),
             Some(LinkSink::Rendering(rendering)) => rendering.apply(write),
             Some(LinkSink::Nothing) | None => {}
+        }
+    }
+
+    /// A link has given its target again all that it gave it before the start.
+    fn resume(&self, link: &LinkName) {
+        if let Some(LinkSink::Rendering(rendering)) = self.by_link.get(link) {
+            rendering.resume();
         }
     }
 

@@ -39,7 +39,6 @@ use tokio_util::task::TaskTracker;
 
 pub use estate::Estate;
 pub use filling::Filling;
-pub use rendering::Debounce;
 pub use retired::Retired;
 pub use schedule::Strategy;
 
@@ -110,14 +109,7 @@ pub enum Sink {
     /// A registry.
     Target(Arc<dyn Target>),
     /// A consumer that takes whole lists.
-    Output {
-        /// How it is written.
-        output: Arc<dyn Output>,
-        /// What it is, for status lines.
-        product: String,
-        /// How long changes are gathered.
-        debounce: Debounce,
-    },
+    Output(Arc<dyn Output>),
 }
 
 /// The state directory, open.

@@ -3,10 +3,11 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use parking_lot::Mutex;
-use syncline_contract::{Hold, Output, Snapshot, TargetReport, Unavailable, Write};
+use syncline_contract::{
+    Debounce, Hold, Lasting, Output, OutputReport, Snapshot, TargetReport, Unavailable, Write,
+};
 use syncline_model::{Identity, LinkName, ServiceKey, ServiceSet};
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -15,28 +16,10 @@ use tokio_util::task::TaskTracker;
 use super::writing::write_error;
 use crate::core::{Event, WriteError};
 
-/// How long a list has to be quiet before it is rendered, and how long a list
-/// that never is waits at most.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Debounce {
-    /// Rendered when nothing came for this long.
-    pub quiet: Duration,
-    /// Rendered at the latest this long after the first change.
-    pub max: Duration,
-}
-
-impl Default for Debounce {
-    fn default() -> Self {
-        Self {
-            quiet: Duration::from_millis(5),
-            max: Duration::from_millis(500),
-        }
-    }
-}
-
 /// The writing side of a link whose target takes whole lists.
 pub(super) struct Rendering {
     link: LinkName,
+    lasting: Lasting,
     events: mpsc::Sender<Event>,
     pending: Arc<Pending>,
     tasks: TaskTracker,
@@ -68,11 +51,13 @@ impl Rendering {
     pub(super) fn start(
         link: LinkName,
         output: Arc<dyn Output>,
-        debounce: Debounce,
         events: mpsc::Sender<Event>,
         tasks: &TaskTracker,
         cancel: CancellationToken,
     ) -> Self {
+        let OutputReport {
+            debounce, lasting, ..
+        } = output.describe();
         let pending = Arc::new(Pending::default());
         let renderer = Renderer {
             output,
@@ -88,6 +73,7 @@ impl Rendering {
         });
         Self {
             link,
+            lasting,
             events,
             pending,
             tasks: tasks.clone(),
@@ -95,13 +81,21 @@ impl Rendering {
     }
 
     /// What every output is to the engine.
-    pub(super) fn describe(product: &str) -> TargetReport {
+    pub(super) fn describe(output: &dyn Output) -> TargetReport {
         TargetReport {
-            product: product.to_owned(),
+            product: output.describe().product,
             identity: Identity::AddressAndCluster,
             hold: Hold::Written,
             unavailable: Unavailable::WeightAndHealth,
             advice: Vec::new(),
+        }
+    }
+
+    /// All that consumers were given before the start is known again. Where they
+    /// have nothing of it any more, that is the whole list for now.
+    pub(super) fn resume(&self) {
+        if self.lasting == Lasting::Ends {
+            self.settle();
         }
     }
 
@@ -163,13 +157,13 @@ impl Renderer {
     }
 
     async fn wait_for_quiet(&self) {
-        let latest = tokio::time::sleep(self.debounce.max);
+        let latest = tokio::time::sleep(self.debounce.max.get());
         tokio::pin!(latest);
         loop {
             tokio::select! {
                 () = &mut latest => return,
                 () = self.pending.filled.notified() => {}
-                () = tokio::time::sleep(self.debounce.quiet) => return,
+                () = tokio::time::sleep(self.debounce.quiet.get()) => return,
             }
         }
     }
@@ -202,3 +196,6 @@ impl Renderer {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -57,6 +57,22 @@ fn a_target_is_filled_with_what_it_had_before_any_list_and_its_age_is_known() {
 }
 
 #[test]
+fn a_list_is_known_again_once_all_of_it_was_given_before_any_list_of_the_source() {
+    let mut world = world([link("a", "b").output()]);
+    world.register("a", "orders", "10.0.0.1:80");
+    world.register("a", "stock", "10.0.0.3:80");
+    world.start();
+    assert!(!world.resumed("a-b"), "it had nothing before");
+    world.crash();
+    world.withhold(Kind::List);
+    world.withhold(Kind::Write);
+    world.begin();
+    assert!(!world.resumed("a-b"), "nothing is given yet");
+    world.describe("a-b");
+    assert!(world.resumed("a-b"), "though nothing is confirmed");
+}
+
+#[test]
 fn a_target_that_had_nothing_is_filled_by_the_first_list() {
     let mut world = world([link("a", "b")]);
     world.register("a", "orders", "10.0.0.1:80");

@@ -78,6 +78,8 @@ pub(crate) struct World {
     watched: BTreeSet<EndpointName>,
     /// How far each link has filled its target since the start.
     filled: BTreeMap<LinkName, Fill>,
+    /// Links that gave their lists again since the start.
+    resumed: BTreeSet<LinkName>,
     told: Told,
     /// What was done, a line each.
     log: Vec<String>,
@@ -105,6 +107,7 @@ pub(crate) fn world(links: impl IntoIterator<Item = LinkSetup>) -> World {
         followed: BTreeMap::new(),
         watched: BTreeSet::new(),
         filled: BTreeMap::new(),
+        resumed: BTreeSet::new(),
         told: Told::default(),
         log: Vec::new(),
         journal: Vec::new(),
@@ -124,6 +127,7 @@ impl World {
     /// Begins without having reached any target.
     pub(crate) fn begin(&mut self) {
         self.filled.clear();
+        self.resumed.clear();
         for (endpoint, at) in self.disk.seen.clone() {
             self.step(Event::SeenBefore { endpoint, at });
         }
@@ -351,6 +355,11 @@ impl World {
         links
             .find(|status| status.link.as_str() == link)
             .expect("a link of that name")
+    }
+
+    /// Whether a link has given its list again since the start.
+    pub(crate) fn resumed(&self, link: &str) -> bool {
+        self.resumed.contains(link)
     }
 
     /// How far a link has filled its target since the start.

@@ -51,7 +51,7 @@ impl World<'_> {
             }
             Effect::Settled { link } => self.settled(&link),
             // Whoever serves from a target is no part of these worlds.
-            Effect::Filled { .. } => {}
+            Effect::Filled { .. } | Effect::Resumed { .. } => {}
         }
     }
 

@@ -74,7 +74,7 @@ impl Endpoint {
         match self {
             Self::Nacos(nacos) => nacos.contradictions(),
             Self::Embedded(embedded) => embedded.contradictions(),
-            Self::File(_) => Vec::new(),
+            Self::File(file) => file.contradictions(),
         }
     }
 }

@@ -6,7 +6,7 @@ use syncline_connector_embedded::EmbeddedConfig;
 use syncline_connector_file::FileOutput;
 use syncline_connector_nacos::{NacosConfig, NacosSource, NacosTarget, TargetOptions};
 use syncline_contract::Source;
-use syncline_engine::{Debounce, Sink};
+use syncline_engine::Sink;
 use syncline_model::{EndpointName, LinkName};
 use syncline_nacos::http::SetupError;
 use syncline_registry::{ConfigUpstream, Registry};
@@ -69,11 +69,7 @@ pub(super) fn sink(
         }
         Endpoint::File(config) => {
             let output = FileOutput::new(config);
-            Some(Sink::Output {
-                product: output.product(),
-                output: Arc::new(output),
-                debounce: Debounce::default(),
-            })
+            Some(Sink::Output(Arc::new(output)))
         }
     }
 }

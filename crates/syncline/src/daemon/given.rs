@@ -22,7 +22,7 @@ impl Given {
     pub(super) fn of(spec: &EngineSpec) -> Self {
         let targets = spec.links.iter().filter_map(|link| match &link.sink {
             Sink::Target(target) => Some((link.rules.name.clone(), Arc::clone(target))),
-            Sink::Output { .. } => None,
+            Sink::Output(_) => None,
         });
         let sources = spec.endpoints.iter();
         let sources = sources.map(|read| (read.name.clone(), Arc::clone(&read.source)));

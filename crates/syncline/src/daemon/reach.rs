@@ -57,7 +57,7 @@ pub async fn reach(config: &Config) -> Vec<Reached> {
         let target = match to {
             Some(link) => match connectors::sink(name, endpoint, &link.name, &around) {
                 Some(Sink::Target(target)) => Some(in_time(name, target.describe()).await),
-                Some(Sink::Output { .. }) | None => None,
+                Some(Sink::Output(_)) | None => None,
             },
             None => None,
         };

@@ -175,6 +175,7 @@ impl World {
             Effect::Persist(persist) => self.persist(persist),
             Effect::Apply { link, write } => self.apply(link, write),
             Effect::Tell(line) => self.journal.push(line.to_string()),
+            Effect::Resumed { link } => drop(self.resumed.insert(link)),
             Effect::Settled { link } => self.log.push(format!("settled {link}")),
             Effect::Filled { link, with } => drop(self.filled.insert(link, with)),
         }
