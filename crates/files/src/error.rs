@@ -22,7 +22,7 @@ pub enum FileError {
     /// Another process writes it.
     #[error("another process writes {}", path.display())]
     InUse {
-        /// The lock that the other one has.
+        /// Which file, or which folder of files.
         path: PathBuf,
     },
 }

@@ -5,20 +5,24 @@
 //! moment: the new one is [staged](Staged) beside it, synced, and renamed over
 //! it, with the mode and the owner that the old one had. What would not change
 //! is not touched. One process writes a file: [`OnlyWriter`]. What is written is
-//! the connector's business; nothing here knows a format.
+//! the connector's business.
 //!
 //! * [`replace`], [`remove`], [`put_all`]: the whole way;
 //! * [`Staged`]: step by step, for whoever tries a file before it counts;
-//! * [`service_path`]: file names for services whose names hold any character.
+//! * [`service_path`], [`service_file`]: file names for services whose names
+//!   hold any character;
+//! * [`quote`]: such names, and texts of any kind, inside a file.
 
 mod error;
 mod name;
 mod only_writer;
+mod quoted;
 mod replace;
 mod staged;
 
 pub use error::FileError;
-pub use name::service_path;
+pub use name::{service_file, service_path};
 pub use only_writer::OnlyWriter;
+pub use quoted::quote;
 pub use replace::{FileChange, put_all, remove, replace};
 pub use staged::Staged;

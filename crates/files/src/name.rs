@@ -17,10 +17,23 @@ pub fn service_path(service: &ServiceKey, extension: &str) -> PathBuf {
     path
 }
 
+/// `namespace@@group@@service.extension`: the same in one name, for consumers
+/// that take all files of a folder and of none below it.
+pub fn service_file(service: &ServiceKey, extension: &str) -> PathBuf {
+    let namespace = escaped_to(service.namespace.as_str(), 48);
+    let group = escaped_to(service.group.as_str(), 64);
+    let name = escaped_to(service.name.as_str(), 96);
+    PathBuf::from(format!("{namespace}@@{group}@@{name}.{extension}"))
+}
+
+fn escaped(name: &str) -> String {
+    escaped_to(name, LONGEST)
+}
+
 /// Percent-encodes every byte that is not a letter, a digit, `-`, `_` or a dot
 /// inside the name. An empty name becomes a lone `%`, which nothing else does,
 /// and a long one ends in `~` and a hash of it all.
-fn escaped(name: &str) -> String {
+fn escaped_to(name: &str, longest: usize) -> String {
     if name.is_empty() {
         return "%".to_owned();
     }
@@ -33,9 +46,9 @@ fn escaped(name: &str) -> String {
             text.push_str(&format!("%{byte:02X}"));
         }
     }
-    if text.len() > LONGEST {
+    if text.len() > longest {
         let hash = format!("~{:032x}", fnv1a(name));
-        text.truncate(LONGEST - hash.len());
+        text.truncate(longest - hash.len());
         text.push_str(&hash);
     }
     text
@@ -68,6 +81,19 @@ mod tests {
         ] {
             assert_eq!(escaped(name), expected);
         }
+    }
+
+    #[test]
+    fn services_side_by_side_have_names_of_their_own() {
+        let name = |n, g, s| service_file(&ServiceKey::new(n, g, s), "json");
+        assert_eq!(
+            name("public", "DEFAULT_GROUP", "a@@b").as_os_str(),
+            "public@@DEFAULT_GROUP@@a%40%40b.json"
+        );
+        assert_ne!(name("a", "@@b", "c"), name("a@@", "b", "c"));
+        let long = "单".repeat(200);
+        let longest = name(&long, &long, &long);
+        assert!(longest.as_os_str().len() <= 240, "{}", longest.display());
     }
 
     #[test]

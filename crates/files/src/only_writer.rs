@@ -15,6 +15,7 @@ use crate::staged::{folder_of, hidden_beside};
 /// go of the lock when the process ends, however it ends.
 #[derive(Debug)]
 pub struct OnlyWriter {
+    files: PathBuf,
     lock: PathBuf,
     held: Mutex<Option<File>>,
 }
@@ -22,17 +23,18 @@ pub struct OnlyWriter {
 impl OnlyWriter {
     /// For one file: the lock is `.NAME.lock` beside it. Touches nothing yet.
     pub fn of_file(path: &Path) -> Self {
-        Self::at(hidden_beside(path, "lock"))
+        Self::at(path, hidden_beside(path, "lock"))
     }
 
     /// For all files below a folder: the lock is `.syncline.lock` in it. Touches
     /// nothing yet.
     pub fn of_folder(path: &Path) -> Self {
-        Self::at(path.join(".syncline.lock"))
+        Self::at(path, path.join(".syncline.lock"))
     }
 
-    fn at(lock: PathBuf) -> Self {
+    fn at(files: &Path, lock: PathBuf) -> Self {
         Self {
+            files: files.to_owned(),
             lock,
             held: Mutex::new(None),
         }
@@ -62,7 +64,7 @@ impl OnlyWriter {
                 Ok(())
             }
             Err(TryLockError::WouldBlock) => Err(FileError::InUse {
-                path: self.lock.clone(),
+                path: self.files.clone(),
             }),
             // Some network file systems have no locks; their files are written
             // all the same.

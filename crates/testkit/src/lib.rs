@@ -5,12 +5,13 @@
 //!   [`java`] where it is always Java
 //! * [`recordings`]: what real servers from 1.3.0 to 3.0.3 answered, exchange by exchange
 //! * [`fault`]: a TCP proxy that delays, swallows, or cuts
+//! * [`output`]: what every output owes its consumers, as one suite
 //! * [`eventually`]: waiting for a condition with a deadline, in place of sleeping
 //! * [`run`]: tiers, and the honest way to skip: counted as skipped, never as passed
 //! * [`ports`]: ports that no other test, in this process or the next, will take
 //!
-//! Never shipped: rooms depend on it as a dev-dependency only. It knows none of them, so that a test of any room may
-//! use it without a circle. The servers and the clients come from the `testbed/` folder beside the crates.
+//! Never shipped: rooms depend on it as a dev-dependency only. It knows none of them but the model and the
+//! contract, so that a test of any other room may use it without a circle. The servers and the clients come from the `testbed/` folder beside the crates.
 //!
 //! # Environment
 //!
@@ -24,6 +25,7 @@
 //! | `SYNCLINE_TESTBED_MISSING` | a reason why real servers and Java clients cannot run here |
 //! | `SYNCLINE_TESTBED_MISSING_GO`, `_PYTHON`, `_NODE` | a reason why that client cannot |
 //! | `SYNCLINE_TESTBED_MISSING_SPRING` | a reason why the application of Spring Cloud Alibaba cannot |
+//! | `SYNCLINE_TESTBED_MISSING_NGINX`, `_HAPROXY`, `_PROMETHEUS` | a reason why that consumer cannot |
 //! | `SYNCLINE_PATIENCE` | a factor on every deadline, for slow machines |
 //! | `SYNCLINE_TEST_PORTS` | `FIRST-LAST`: where [`ports::PortBlock`] looks, instead of its own ranges |
 //!
@@ -53,6 +55,7 @@ pub mod fault;
 pub mod java;
 mod keeper;
 pub mod nacos;
+pub mod output;
 mod patience;
 pub mod ports;
 pub mod recordings;

@@ -87,6 +87,23 @@ pub fn require_spring() -> bool {
     }
 }
 
+/// Whether a genuine consumer of ours, such as `nginx`, is installed here. If not, the calling test counts as skipped and
+/// must return.
+///
+/// # Panics
+///
+/// In place of skipping when `SYNCLINE_STRICT` is `1`.
+#[must_use = "a test without its consumer must return at once"]
+pub fn require_program(program: &str) -> bool {
+    match testbed::missing_of(program, &[program]) {
+        None => true,
+        Some(reason) => {
+            skip(&reason);
+            false
+        }
+    }
+}
+
 /// Counts the calling test as skipped for `reason`; the test must return after it.
 ///
 /// # Panics

@@ -1,5 +1,5 @@
 //! What tests on real servers and with genuine clients need: a JDK, Maven, and the servers themselves from Maven
-//! Central; Go, Python and Node.js for clients in these.
+//! Central; Go, Python and Node.js for clients in these; nginx, HAProxy and Prometheus as consumers.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -11,6 +11,18 @@ const PROGRAMS: [&str; 6] = ["bash", "flock", "setsid", "java", "javac", "mvn"];
 
 /// The Debian packages that hold them, beyond what every system has.
 const PACKAGES: [&str; 2] = ["default-jdk-headless", "maven"];
+
+/// Consumers that tests feed: the program, the Debian package that holds it, and how the testkit is told that it cannot
+/// run.
+const CONSUMERS: [(&str, &str, &str); 3] = [
+    ("nginx", "nginx", "SYNCLINE_TESTBED_MISSING_NGINX"),
+    ("haproxy", "haproxy", "SYNCLINE_TESTBED_MISSING_HAPROXY"),
+    (
+        "prometheus",
+        "prometheus",
+        "SYNCLINE_TESTBED_MISSING_PROMETHEUS",
+    ),
+];
 
 /// Nacos as published; the testkit's `Version` names the same.
 const SERVERS: [&str; 5] = ["1.3.0", "2.0.3", "2.1.1", "2.2.4-x86", "2.2.4-x86+configs"];
@@ -66,6 +78,7 @@ pub(super) fn testbed(root: &Path) -> anyhow::Result<Missing> {
             Some(reason) => missing.push(("SYNCLINE_TESTBED_MISSING", reason)),
             None => missing.extend(spring(root)?),
         }
+        missing.extend(consumers()?);
         let clients = clients
             .join()
             .unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
@@ -110,7 +123,7 @@ fn spring(root: &Path) -> anyhow::Result<Option<(&'static str, String)>> {
 /// Makes servers and Java clients ready. Why they cannot run here, if they cannot.
 fn servers(root: &Path) -> anyhow::Result<Option<String>> {
     if missing_program().is_some() && may_install() {
-        install()?;
+        install("for real Nacos servers", &PACKAGES)?;
     }
     let reason = match missing_program() {
         Some(program) => Some(format!("{program} is not installed")),
@@ -126,6 +139,23 @@ fn servers(root: &Path) -> anyhow::Result<Option<String>> {
     Ok(reason)
 }
 
+/// Installs real consumers where it may. Those that are missing then, and why.
+fn consumers() -> anyhow::Result<Missing> {
+    let lacking = || {
+        let consumers = CONSUMERS.into_iter();
+        consumers.filter(|(program, ..)| !step::is_installed(program))
+    };
+    let packages: Vec<&str> = lacking().map(|(_, package, _)| package).collect();
+    if !packages.is_empty() && may_install() {
+        install("for real consumers", &packages)?;
+    }
+    let missing = lacking().map(|(program, package, variable)| {
+        println!("tests with {program} will be skipped; on Debian: apt-get install {package}");
+        (variable, format!("{program} is not installed"))
+    });
+    Ok(missing.collect())
+}
+
 fn missing_program() -> Option<&'static str> {
     PROGRAMS
         .into_iter()
@@ -139,25 +169,20 @@ fn may_install() -> bool {
 }
 
 /// A failure is not fatal: what is still missing then is reported as such.
-fn install() -> anyhow::Result<()> {
+fn install(purpose: &str, packages: &[&str]) -> anyhow::Result<()> {
     let apt = |arguments: &[&str]| {
         let mut command = Command::new("apt-get");
         command
             .args(arguments)
             .env("DEBIAN_FRONTEND", "noninteractive")
+            // No package starts a service of its own.
+            .env("RUNLEVEL", "1")
             .stdout(Stdio::null());
         command
     };
     step::run("apt-get update", &mut apt(&["update"]))?;
-    let install = [
-        &["install", "--yes", "--no-install-recommends"],
-        PACKAGES.as_slice(),
-    ]
-    .concat();
-    step::run(
-        "apt-get install, for real Nacos servers",
-        &mut apt(&install),
-    )?;
+    let install = [&["install", "--yes", "--no-install-recommends"], packages].concat();
+    step::run(&format!("apt-get install, {purpose}"), &mut apt(&install))?;
     Ok(())
 }
 

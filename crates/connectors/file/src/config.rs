@@ -50,4 +50,16 @@ pub enum Format {
     /// JSON, indented, in a stable order.
     #[default]
     Json,
+    /// YAML that says the same, every text in quotes.
+    Yaml,
+}
+
+impl Format {
+    /// What the name of a service's file ends in.
+    pub(crate) fn extension(self) -> &'static str {
+        match self {
+            Self::Json => "json",
+            Self::Yaml => "yaml",
+        }
+    }
 }

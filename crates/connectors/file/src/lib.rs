@@ -1,4 +1,4 @@
-//! A JSON file, or one per service, as a target: whole lists, atomically
+//! A JSON or YAML file, or one per service, as a target: whole lists, atomically
 //! replaced, valid at every instant.
 //!
 //! The document has a stable order and no moments in it, so that equal content
@@ -8,6 +8,7 @@
 pub mod config;
 mod document;
 mod output;
+mod yaml;
 
 pub use config::{FileConfig, Layout};
 pub use output::FileOutput;

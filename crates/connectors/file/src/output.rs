@@ -6,16 +6,17 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use syncline_contract::{Class, Debounce, Failure, Lasting, Output, OutputReport, Snapshot, Whose};
 use syncline_files::{FileChange, OnlyWriter, put_all, service_path};
-use syncline_model::ServiceKey;
+use syncline_model::{ServiceKey, ServiceSet};
 
-use crate::config::{FileConfig, Layout};
-use crate::document;
+use crate::config::{FileConfig, Format, Layout};
+use crate::{document, yaml};
 
 /// A file, or a folder of files, that holds the whole list.
 #[derive(Debug)]
 pub struct FileOutput {
     path: PathBuf,
     layout: Layout,
+    format: Format,
     debounce: Debounce,
     writer: Arc<OnlyWriter>,
 }
@@ -31,8 +32,16 @@ impl FileOutput {
         Self {
             path: path.to_owned(),
             layout: config.layout,
+            format: config.format,
             debounce: config.debounce,
             writer: Arc::new(writer),
+        }
+    }
+
+    fn whole(&self, snapshot: &Snapshot) -> Result<Vec<u8>, serde_json::Error> {
+        match self.format {
+            Format::Json => document::whole(snapshot),
+            Format::Yaml => Ok(yaml::whole(snapshot)),
         }
     }
 
@@ -42,10 +51,13 @@ impl FileOutput {
         snapshot: &Snapshot,
         service: &ServiceKey,
     ) -> Result<FileChange, serde_json::Error> {
-        let path = self.path.join(service_path(service, "json"));
-        let set = snapshot.get(service);
-        let bytes = set.map(|set| document::single(service, set)).transpose()?;
-        Ok((path, bytes))
+        let path = service_path(service, self.format.extension());
+        let document = |set: &Arc<ServiceSet>| match self.format {
+            Format::Json => document::single(service, set),
+            Format::Yaml => Ok(yaml::single(service, set)),
+        };
+        let bytes = snapshot.get(service).map(document).transpose()?;
+        Ok((self.path.join(path), bytes))
     }
 }
 
@@ -61,9 +73,9 @@ impl Output for FileOutput {
 
     async fn render(&self, snapshot: &Snapshot, changed: &[ServiceKey]) -> Result<(), Failure> {
         let files = match self.layout {
-            Layout::One => {
-                document::whole(snapshot).map(|document| vec![(self.path.clone(), Some(document))])
-            }
+            Layout::One => self
+                .whole(snapshot)
+                .map(|document| vec![(self.path.clone(), Some(document))]),
             Layout::PerService => changed
                 .iter()
                 .map(|service| self.of_service(snapshot, service))
@@ -82,7 +94,7 @@ impl Output for FileOutput {
 mod tests {
     use super::*;
     use syncline_contract::FilePath;
-    use syncline_model::{Instance, Port, ServiceSet};
+    use syncline_model::{Instance, Port};
 
     fn output(path: impl Into<PathBuf>, layout: Layout) -> FileOutput {
         FileOutput::new(&FileConfig {
