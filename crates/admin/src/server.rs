@@ -14,6 +14,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde::Deserialize;
+use syncline_contract::Page;
 use syncline_engine::core::{Evacuation, EvacuationPreview, NotAnEvacuation};
 use syncline_engine::{EngineHandle, Stopped};
 use syncline_model::LinkName;
@@ -23,7 +24,7 @@ use tokio::net::{TcpListener, UnixListener};
 use tokio_util::sync::CancellationToken;
 
 use crate::origins::{self, Registries};
-use crate::{adopt, api, convert, takeover, verify};
+use crate::{adopt, api, convert, pages, takeover, verify};
 
 /// The control API could not be served.
 #[derive(Debug, Error)]
@@ -57,6 +58,17 @@ pub enum AdminError {
     Serve(#[source] io::Error),
 }
 
+/// What is looked into and shown.
+#[derive(Clone)]
+pub struct Looked {
+    /// The engine.
+    pub engine: EngineHandle,
+    /// The embedded registries.
+    pub registries: Arc<dyn Registries>,
+    /// What outputs show.
+    pub pages: Vec<Arc<dyn Page>>,
+}
+
 /// Serves on a unix socket that only the daemon's user can open, until
 /// cancelled. A socket that a killed daemon left behind is replaced: whoever
 /// calls this holds the state directory. When a successor has taken over all
@@ -66,7 +78,7 @@ pub enum AdminError {
 /// When the socket cannot be made, or breaks.
 pub async fn serve_unix(
     path: &Path,
-    (engine, registries): (EngineHandle, Arc<dyn Registries>),
+    looked: Looked,
     taken_over: CancellationToken,
     cancel: CancellationToken,
 ) -> Result<(), AdminError> {
@@ -80,7 +92,8 @@ pub async fn serve_unix(
     }
     let listener = UnixListener::bind(path).map_err(failed)?;
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).map_err(failed)?;
-    let router = router(engine.clone(), registries).merge(takeover::routes(engine, taken_over));
+    let engine = looked.engine.clone();
+    let router = router(looked).merge(takeover::routes(engine, taken_over));
     let served = axum::serve(listener, router)
         .with_graceful_shutdown(cancel.cancelled_owned())
         .await;
@@ -95,7 +108,7 @@ pub async fn serve_unix(
 /// When the address cannot be bound or is not a loopback address.
 pub async fn serve_tcp(
     address: SocketAddr,
-    (engine, registries): (EngineHandle, Arc<dyn Registries>),
+    looked: Looked,
     cancel: CancellationToken,
 ) -> Result<(), AdminError> {
     if !address.ip().is_loopback() {
@@ -104,7 +117,7 @@ pub async fn serve_tcp(
     let listener = TcpListener::bind(address)
         .await
         .map_err(|source| AdminError::Tcp { address, source })?;
-    let router = router(engine, registries).layer(from_fn(refuse_browsers));
+    let router = router(looked).layer(from_fn(refuse_browsers));
     axum::serve(listener, router)
         .with_graceful_shutdown(cancel.cancelled_owned())
         .await
@@ -133,7 +146,12 @@ fn is_local(headers: &HeaderMap) -> bool {
     local && !headers.contains_key(ORIGIN)
 }
 
-fn router(engine: EngineHandle, registries: Arc<dyn Registries>) -> Router {
+fn router(looked: Looked) -> Router {
+    let Looked {
+        engine,
+        registries,
+        pages,
+    } = looked;
     let origins = origins::routes(engine.clone(), registries);
     Router::new()
         .route("/livez", get(|| async { "ok\n" }))
@@ -151,6 +169,7 @@ fn router(engine: EngineHandle, registries: Arc<dyn Registries>) -> Router {
         .fallback(|| async { refusal(StatusCode::NOT_FOUND, "there is no such path") })
         .with_state(engine)
         .merge(origins)
+        .merge(pages::routes(&pages))
 }
 
 async fn status(State(engine): State<EngineHandle>) -> Result<Json<api::Status>, Refused> {

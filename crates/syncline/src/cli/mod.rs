@@ -48,6 +48,7 @@ const AFTER_HELP: &str = "\
 Endpoints are names from the configuration, or URLs:
   nacos://[user@]host[:port][,host...][/namespace][?group=G&service=order-*&...]
   nacos+https://...    file:services.json    file:folder/    embedded:[address]
+  prometheus-file:targets/nacos.json
   The password comes from NACOS_PASSWORD, or is asked for.
 
 Exit codes:

@@ -50,8 +50,11 @@ impl Reading {
                 let config = NacosConfig::of(vec![server]);
                 Arc::new(NacosSource::new(&config, EndpointName::from(word)))
             }
-            Endpoint::File(_) => {
-                let what = "is a file, which can be written but not listed";
+            consumer @ (Endpoint::File(_)
+            | Endpoint::PrometheusFile(_)
+            | Endpoint::PrometheusHttp(_)) => {
+                let kind = consumer.kind();
+                let what = format!("is a {kind}, which can be written but not listed");
                 return Err(Usage(format!("{word} {what}")).into());
             }
         };

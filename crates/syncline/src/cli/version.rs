@@ -24,7 +24,13 @@ impl VersionArgs {
     pub fn run(self, context: &Context) -> anyhow::Result<Exit> {
         let answer = Answer {
             version: env!("CARGO_PKG_VERSION"),
-            endpoints: &["nacos", "embedded", "file"],
+            endpoints: &[
+                "nacos",
+                "embedded",
+                "file",
+                "prometheus-file",
+                "prometheus-http",
+            ],
             target: format!("{}-{}", std::env::consts::ARCH, std::env::consts::OS),
         };
         if context.screen.wants_data() {

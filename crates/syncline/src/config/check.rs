@@ -349,11 +349,11 @@ impl Checker<'_> {
     fn shared_files(&mut self, links: &[(&Link, &Node)], config: &Config) {
         let mut writers: HashMap<&Path, &str> = HashMap::new();
         for (link, node) in links {
-            let Some(Endpoint::File(file)) = config.endpoints.get(&link.to) else {
+            let Some(path) = config.endpoints.get(&link.to).and_then(Endpoint::file) else {
                 continue;
             };
-            if let Some(other) = writers.insert(file.path.as_path(), link.name.as_str()) {
-                let path = file.path.as_path().display();
+            if let Some(other) = writers.insert(path, link.name.as_str()) {
+                let path = path.display();
                 self.object(
                     mark_of(node, &["to"]),
                     format!(

@@ -1,10 +1,13 @@
 //! Endpoints: the registries and consumers that links connect.
 
+use std::path::Path;
+
 use schemars::JsonSchema;
 use serde::Deserialize;
 use syncline_connector_embedded::config::EmbeddedConfig;
 use syncline_connector_file::config::FileConfig;
 use syncline_connector_nacos::config::NacosConfig;
+use syncline_connector_prometheus::{Board, PrometheusFileConfig, PrometheusHttpConfig};
 
 /// A registry or a consumer. What may be said of it depends on its `kind`; each
 /// connector owns that part.
@@ -20,6 +23,10 @@ pub enum Endpoint {
     Embedded(Box<EmbeddedConfig>),
     /// A file or a folder of files: a target.
     File(FileConfig),
+    /// Prometheus's service discovery by file: a target.
+    PrometheusFile(PrometheusFileConfig),
+    /// Prometheus's service discovery over HTTP: a target.
+    PrometheusHttp(PrometheusHttpConfig),
 }
 
 /// What an endpoint can be to a link.
@@ -38,6 +45,8 @@ impl Endpoint {
             Self::Nacos(_) => "nacos",
             Self::Embedded(_) => "embedded",
             Self::File(_) => "file",
+            Self::PrometheusFile(_) => "prometheus-file",
+            Self::PrometheusHttp(_) => "prometheus-http",
         }
     }
 
@@ -48,7 +57,7 @@ impl Endpoint {
                 source: true,
                 target: true,
             },
-            Self::File(_) => Roles {
+            Self::File(_) | Self::PrometheusFile(_) | Self::PrometheusHttp(_) => Roles {
                 source: false,
                 target: true,
             },
@@ -66,6 +75,17 @@ impl Endpoint {
                 .join(", "),
             Self::Embedded(embedded) => embedded.listen.to_string(),
             Self::File(file) => file.path.as_path().display().to_string(),
+            Self::PrometheusFile(file) => file.path.as_path().display().to_string(),
+            Self::PrometheusHttp(_) => Board::PATH.to_owned(),
+        }
+    }
+
+    /// The file, or the folder of files, that it is.
+    pub(super) fn file(&self) -> Option<&Path> {
+        match self {
+            Self::Nacos(_) | Self::Embedded(_) | Self::PrometheusHttp(_) => None,
+            Self::File(file) => Some(file.path.as_path()),
+            Self::PrometheusFile(file) => Some(file.path.as_path()),
         }
     }
 
@@ -75,6 +95,8 @@ impl Endpoint {
             Self::Nacos(nacos) => nacos.contradictions(),
             Self::Embedded(embedded) => embedded.contradictions(),
             Self::File(file) => file.contradictions(),
+            Self::PrometheusFile(file) => file.contradictions(),
+            Self::PrometheusHttp(page) => page.contradictions(),
         }
     }
 }

@@ -4,6 +4,7 @@
 //! nacos://user@10.0.0.1:8848,10.0.0.2/namespace?group=G&service=order-*
 //! nacos+https://nacos.example.org?hold=persistent&timeouts.request=5s
 //! file:services.json        file:/etc/services/?layout=per-service
+//! prometheus-file:/etc/prometheus/targets/nacos.json
 //! embedded:                 embedded:127.0.0.1:8848?push_delay=500ms
 //! ```
 //!
@@ -60,10 +61,11 @@ impl EndpointUrl {
 }
 
 /// Kinds by the scheme that names them, and the scheme of their servers.
-const SCHEMES: [(&str, &str, &str); 4] = [
+const SCHEMES: [(&str, &str, &str); 5] = [
     ("nacos", "nacos", ""),
     ("nacos+https", "nacos", "https://"),
     ("file", "file", ""),
+    ("prometheus-file", "prometheus-file", ""),
     ("embedded", "embedded", ""),
 ];
 
@@ -184,7 +186,7 @@ impl Reader {
         self.set(&[TAG], kind);
         match *kind {
             "nacos" => self.nacos(place, server_scheme, env),
-            "file" => self.file(place),
+            "file" | "prometheus-file" => self.file(place),
             _ => self.embedded(place),
         }
         for parameter in parameters.split('&').filter(|p| !p.is_empty()) {

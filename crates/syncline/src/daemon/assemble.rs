@@ -18,6 +18,7 @@ use thiserror::Error;
 
 use super::connectors::{self, Surroundings};
 use super::given::Given;
+use super::pages::Pages;
 use super::peers;
 use super::{Options, ServedRegistry};
 use crate::config::{Config, Endpoint, Faults, Health, Link, Mode};
@@ -82,7 +83,7 @@ pub(super) fn assemble(
     config: &Config,
     install: &Install,
     options: &Options,
-    registries: &[ServedRegistry],
+    (registries, pages): (&[ServedRegistry], &Pages),
     given: &Given,
     retired: &[Retired],
 ) -> Result<EngineSpec, AssembleError> {
@@ -97,6 +98,7 @@ pub(super) fn assemble(
         given,
         around: Surroundings {
             registries,
+            pages,
             replicas: usize::from(config.install.replicas),
         },
     };
@@ -148,7 +150,7 @@ impl Assembler<'_> {
             ));
         }
         let target_is_read = self.read(link, &link.to, sources)?;
-        let made = || connectors::sink(&link.to, to, &link.name, &self.around);
+        let made = || connectors::sink(&link.to, to, link, &self.around);
         let given = self.given.target(&link.name);
         let sink = given
             .or_else(made)
@@ -208,7 +210,9 @@ impl Assembler<'_> {
         let as_link = Link::between(link.clone(), to.clone(), to.clone());
         match self.config.endpoints.get(to) {
             Some(Endpoint::Nacos(_) | Endpoint::Embedded(_)) => {}
-            Some(Endpoint::File(_)) => return Ok(None),
+            Some(Endpoint::File(_) | Endpoint::PrometheusFile(_) | Endpoint::PrometheusHttp(_)) => {
+                return Ok(None);
+            }
             None => {
                 tracing::warn!(%link, endpoint = %to, instances = retired.instances,
                     "the link is configured no more, and neither is the endpoint that it wrote \

@@ -5,12 +5,14 @@ use std::sync::Arc;
 use syncline_connector_embedded::EmbeddedConfig;
 use syncline_connector_file::FileOutput;
 use syncline_connector_nacos::{NacosConfig, NacosSource, NacosTarget, TargetOptions};
+use syncline_connector_prometheus::{Origin, PrometheusFile, PrometheusPage};
 use syncline_contract::Source;
 use syncline_engine::Sink;
-use syncline_model::{EndpointName, LinkName};
+use syncline_model::EndpointName;
 use syncline_nacos::http::SetupError;
 use syncline_registry::{ConfigUpstream, Registry};
 
+use super::pages::Pages;
 use super::{Options, ServedRegistry};
 use crate::config::{Config, Endpoint, Link};
 
@@ -18,6 +20,8 @@ use crate::config::{Config, Endpoint, Link};
 pub(super) struct Surroundings<'a> {
     /// The embedded registries that are served.
     pub(super) registries: &'a [ServedRegistry],
+    /// What outputs show over HTTP.
+    pub(super) pages: &'a Pages,
     /// How many daemons run with this configuration.
     pub(super) replicas: usize,
 }
@@ -43,7 +47,7 @@ pub(super) fn source(
             let registry = around.registry(name)?;
             Some(Arc::new(syncline_connector_embedded::source(registry)))
         }
-        Endpoint::File(_) => None,
+        Endpoint::File(_) | Endpoint::PrometheusFile(_) | Endpoint::PrometheusHttp(_) => None,
     }
 }
 
@@ -51,9 +55,13 @@ pub(super) fn source(
 pub(super) fn sink(
     name: &EndpointName,
     endpoint: &Endpoint,
-    link: &LinkName,
+    link: &Link,
     around: &Surroundings<'_>,
 ) -> Option<Sink> {
+    let origin = || Origin {
+        source: link.from.clone(),
+        link: link.name.clone(),
+    };
     match endpoint {
         Endpoint::Nacos(config) => {
             let options = TargetOptions {
@@ -64,22 +72,34 @@ pub(super) fn sink(
         }
         Endpoint::Embedded(_) => {
             let registry = around.registry(name)?;
-            let target = syncline_connector_embedded::target(registry, link);
+            let target = syncline_connector_embedded::target(registry, &link.name);
             Some(Sink::Target(Arc::new(target)))
         }
         Endpoint::File(config) => {
             let output = FileOutput::new(config);
             Some(Sink::Output(Arc::new(output)))
         }
+        Endpoint::PrometheusFile(config) => {
+            let output = PrometheusFile::new(config, origin());
+            Some(Sink::Output(Arc::new(output)))
+        }
+        Endpoint::PrometheusHttp(config) => {
+            let board = &around.pages.prometheus;
+            let output = PrometheusPage::new(config, board, origin());
+            Some(Sink::Output(Arc::new(output)))
+        }
     }
 }
 
 /// Whether copies at an endpoint carry a mark: a registry in our own process
-/// and a consumer's file need none.
+/// and a consumer's list need none.
 pub(super) fn marks(endpoint: &Endpoint) -> bool {
     match endpoint {
         Endpoint::Nacos(_) => true,
-        Endpoint::Embedded(_) | Endpoint::File(_) => false,
+        Endpoint::Embedded(_)
+        | Endpoint::File(_)
+        | Endpoint::PrometheusFile(_)
+        | Endpoint::PrometheusHttp(_) => false,
     }
 }
 
@@ -100,7 +120,7 @@ pub(super) fn embedded_endpoints<'a>(
         .filter(|(name, _)| used(name))
         .filter_map(|(name, endpoint)| match endpoint {
             Endpoint::Embedded(embedded) => Some((name, &**embedded)),
-            Endpoint::Nacos(_) | Endpoint::File(_) => None,
+            _ => None,
         })
         .collect()
 }

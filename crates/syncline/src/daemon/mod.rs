@@ -9,6 +9,7 @@ mod connectors;
 mod given;
 mod opening;
 mod origins;
+mod pages;
 mod peers;
 mod reach;
 mod reload;
@@ -19,7 +20,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use syncline_admin::{AdminError, ControlClient, Registries};
+use syncline_admin::{AdminError, ControlClient, Looked};
 use syncline_connector_embedded::EmbeddedConfig;
 use syncline_contract::Ending;
 use syncline_engine::store::{Install, InstallError, InstallKey, StoreError};
@@ -36,6 +37,7 @@ pub use assemble::AssembleError;
 pub(crate) use connectors::config_upstream;
 use given::Given;
 use opening::{Fillers, Opening, open_when_filled};
+use pages::Pages;
 pub use reach::{Reached, ReachedSource, reach};
 pub use reload::ReloadError;
 pub use takeover::TakeoverError;
@@ -77,6 +79,7 @@ pub struct Daemon {
     install: Install,
     given: Given,
     registries: Vec<ServedRegistry>,
+    pages: Pages,
     taken_over: CancellationToken,
     cancel: CancellationToken,
     tasks: TaskTracker,
@@ -210,7 +213,10 @@ impl Daemon {
             Some(state) => retired(state, config, &options)?,
             None => Vec::new(),
         };
-        let spec = assemble::assemble(config, &install, &options, &registries, &taken, &retired)?;
+        let pages = Pages::default();
+        pages.expect(config, &options);
+        let around = (&*registries, &pages);
+        let spec = assemble::assemble(config, &install, &options, around, &taken, &retired)?;
         let (given, fillers) = (Given::of(&spec), Fillers::of(&spec));
         let engine = Engine::start(spec, state)
             .await
@@ -218,12 +224,16 @@ impl Daemon {
         open_when_filled(openings, &fillers, &engine.filling(), &tasks, &cancel);
         let taken_over = CancellationToken::new();
         if options.control {
-            let registries: Arc<dyn Registries> = Arc::new(origins::Looking {
+            let looking = origins::Looking {
                 registries: registries.clone(),
                 signer: assemble::signer(&install)?,
-            });
-            let asked = (engine.handle(), registries);
-            serve_control(config, &options, asked, &taken_over, &tasks, &cancel);
+            };
+            let looked = Looked {
+                engine: engine.handle(),
+                registries: Arc::new(looking),
+                pages: pages.all(),
+            };
+            serve_control(config, &options, looked, &taken_over, &tasks, &cancel);
             peers::exchange(config, &install, &engine.handle(), &tasks, &cancel);
         }
         Ok(Self {
@@ -233,6 +243,7 @@ impl Daemon {
             install,
             given,
             registries,
+            pages,
             taken_over,
             cancel,
             tasks,
@@ -391,21 +402,21 @@ fn kept(endpoint: &EndpointName, options: &Options) -> Option<PathBuf> {
 fn serve_control(
     config: &Config,
     options: &Options,
-    asked: (EngineHandle, Arc<dyn Registries>),
+    looked: Looked,
     taken_over: &CancellationToken,
     tasks: &TaskTracker,
     cancel: &CancellationToken,
 ) {
     if let Some(socket) = socket(config, options) {
-        let (asked, cancel) = (asked.clone(), cancel.clone());
+        let (looked, cancel) = (looked.clone(), cancel.clone());
         let taken_over = taken_over.clone();
         tasks.spawn(async move {
-            log_admin(syncline_admin::serve_unix(&socket, asked, taken_over, cancel).await);
+            log_admin(syncline_admin::serve_unix(&socket, looked, taken_over, cancel).await);
         });
     }
     let (address, cancel) = (config.admin.listen, cancel.clone());
     tasks.spawn(async move {
-        let served = syncline_admin::serve_tcp(address, asked, cancel).await;
+        let served = syncline_admin::serve_tcp(address, looked, cancel).await;
         if served.is_err() {
             tracing::error!("the daemon goes on without an HTTP API; see `admin.listen`");
         }

@@ -9,6 +9,7 @@ use syncline_model::scope::Scope;
 use tokio::sync::mpsc;
 
 use super::connectors::{self, Surroundings};
+use super::pages::Pages;
 use crate::config::{Config, Endpoint, Link};
 
 /// How long an endpoint may take to say what it is and to be listed.
@@ -46,6 +47,7 @@ pub async fn reach(config: &Config) -> Vec<Reached> {
         let to = config.links.iter().find(|link| link.to == *name);
         let around = Surroundings {
             registries: &[],
+            pages: &Pages::default(),
             replicas: usize::from(config.install.replicas),
         };
         let source = match connectors::source(name, endpoint, &around) {
@@ -55,7 +57,7 @@ pub async fn reach(config: &Config) -> Vec<Reached> {
             _ => None,
         };
         let target = match to {
-            Some(link) => match connectors::sink(name, endpoint, &link.name, &around) {
+            Some(link) => match connectors::sink(name, endpoint, link, &around) {
                 Some(Sink::Target(target)) => Some(in_time(name, target.describe()).await),
                 Some(Sink::Output(_)) | None => None,
             },

@@ -59,7 +59,7 @@ impl Daemon {
             config,
             &self.install,
             &self.options,
-            &self.registries,
+            (&self.registries, &self.pages),
             &given,
             &[],
         )?;
@@ -94,11 +94,12 @@ impl Daemon {
             config,
             &self.install,
             &self.options,
-            &self.registries,
+            (&self.registries, &self.pages),
             &given,
             &retired,
         )?;
         spec.paused = paused;
+        self.pages.expect(config, &self.options);
         let now = Given::of(&spec);
         let engine = Engine::start_after(estate, spec, state)
             .await

@@ -25,6 +25,7 @@ use tokio::time::{Instant, sleep};
 
 use super::connectors::{self, Surroundings};
 use super::given::Given;
+use super::pages::Pages;
 use super::{DaemonError, Options};
 use crate::config::{Config, Endpoint};
 
@@ -124,9 +125,10 @@ async fn register_all(
         };
         let around = Surroundings {
             registries: &[],
+            pages: &Pages::default(),
             replicas: usize::from(config.install.replicas),
         };
-        let sink = connectors::sink(&link.to, endpoint, &link.name, &around);
+        let sink = connectors::sink(&link.to, endpoint, link, &around);
         let Some(Sink::Target(target)) = sink else {
             continue;
         };

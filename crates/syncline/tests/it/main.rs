@@ -9,6 +9,7 @@ mod daemon;
 mod docs;
 mod hold;
 mod moves;
+mod outputs;
 mod real;
 mod replicas;
 mod sdk;

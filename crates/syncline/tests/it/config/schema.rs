@@ -29,7 +29,16 @@ fn the_schema_knows_what_the_reader_knows() {
         .iter()
         .filter_map(|kind| kind["properties"]["kind"]["const"].as_str())
         .collect();
-    assert_eq!(kinds, ["nacos", "embedded", "file"]);
+    assert_eq!(
+        kinds,
+        [
+            "nacos",
+            "embedded",
+            "file",
+            "prometheus-file",
+            "prometheus-http"
+        ]
+    );
     // A number may be a reference.
     let replicas = &schema["$defs"]["Install"]["properties"]["replicas"]["anyOf"];
     assert_eq!(replicas[1]["pattern"], r"\$\{.+\}");

@@ -30,6 +30,8 @@ fn to_write_a_default_down_changes_nothing() {
             "nacos": { "kind": "nacos", "servers": ["10.0.0.1"], "tls": {} },
             "embedded": { "kind": "embedded" },
             "file": { "kind": "file", "path": "out.json" },
+            "prometheus-file": { "kind": "prometheus-file", "path": "out/nacos.json" },
+            "prometheus-http": { "kind": "prometheus-http" },
         },
         "links": [{ "name": "link", "from": "nacos", "to": "embedded" }],
     });
