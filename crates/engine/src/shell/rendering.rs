@@ -60,6 +60,7 @@ impl Rendering {
         } = output.describe();
         let pending = Arc::new(Pending::default());
         let renderer = Renderer {
+            link: link.clone(),
             output,
             debounce,
             pending: Arc::clone(&pending),
@@ -141,6 +142,7 @@ impl Rendering {
 }
 
 struct Renderer {
+    link: LinkName,
     output: Arc<dyn Output>,
     debounce: Debounce,
     pending: Arc<Pending>,
@@ -149,10 +151,23 @@ struct Renderer {
 
 impl Renderer {
     async fn run(mut self) {
+        let mut failures = 0;
         loop {
             self.pending.filled.notified().await;
             self.wait_for_quiet().await;
-            self.render().await;
+            if self.render().await {
+                failures = 0;
+                continue;
+            }
+            // No service waits that would be tried again, such as for a list
+            // without services: it is due again after a while.
+            failures += 1;
+            tokio::select! {
+                () = self.pending.filled.notified() => {}
+                () = tokio::time::sleep(super::retry_wait(failures, None)) => {}
+            }
+            self.pending.state.lock().due = true;
+            self.pending.filled.notify_one();
         }
     }
 
@@ -168,11 +183,12 @@ impl Renderer {
         }
     }
 
-    async fn render(&mut self) {
+    /// Renders what there is. `false` where that failed and nobody is told.
+    async fn render(&mut self) -> bool {
         let sets = {
             let mut state = self.pending.state.lock();
             if !state.whole || (state.sets.is_empty() && !state.due) {
-                return;
+                return true;
             }
             state.due = false;
             std::mem::take(&mut state.sets)
@@ -189,11 +205,16 @@ impl Renderer {
             waiting.push(done);
         }
         let rendered = self.output.render(&self.snapshot, &changed).await;
+        if let (Err(failure), true) = (&rendered, waiting.is_empty()) {
+            tracing::warn!(link = %self.link, "{}", failure.chain());
+            return false;
+        }
         let result = rendered.map_err(|failure| write_error(&failure));
         for done in waiting {
             // Nobody waits any more when the link was stopped meanwhile.
             drop(done.send(result.clone()));
         }
+        true
     }
 }
 
