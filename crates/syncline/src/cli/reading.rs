@@ -50,9 +50,7 @@ impl Reading {
                 let config = NacosConfig::of(vec![server]);
                 Arc::new(NacosSource::new(&config, EndpointName::from(word)))
             }
-            consumer @ (Endpoint::File(_)
-            | Endpoint::PrometheusFile(_)
-            | Endpoint::PrometheusHttp(_)) => {
+            consumer => {
                 let kind = consumer.kind();
                 let what = format!("is a {kind}, which can be written but not listed");
                 return Err(Usage(format!("{word} {what}")).into());

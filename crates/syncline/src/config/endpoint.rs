@@ -8,6 +8,7 @@ use syncline_connector_embedded::config::EmbeddedConfig;
 use syncline_connector_file::config::FileConfig;
 use syncline_connector_nacos::config::NacosConfig;
 use syncline_connector_prometheus::{Board, PrometheusFileConfig, PrometheusHttpConfig};
+use syncline_connector_template::TemplateConfig;
 
 /// A registry or a consumer. What may be said of it depends on its `kind`; each
 /// connector owns that part.
@@ -27,6 +28,8 @@ pub enum Endpoint {
     PrometheusFile(PrometheusFileConfig),
     /// Prometheus's service discovery over HTTP: a target.
     PrometheusHttp(PrometheusHttpConfig),
+    /// A file rendered from a template, checked and reloaded: a target.
+    Template(Box<TemplateConfig>),
 }
 
 /// What an endpoint can be to a link.
@@ -47,6 +50,7 @@ impl Endpoint {
             Self::File(_) => "file",
             Self::PrometheusFile(_) => "prometheus-file",
             Self::PrometheusHttp(_) => "prometheus-http",
+            Self::Template(_) => "template",
         }
     }
 
@@ -57,7 +61,7 @@ impl Endpoint {
                 source: true,
                 target: true,
             },
-            Self::File(_) | Self::PrometheusFile(_) | Self::PrometheusHttp(_) => Roles {
+            _ => Roles {
                 source: false,
                 target: true,
             },
@@ -77,6 +81,7 @@ impl Endpoint {
             Self::File(file) => file.path.as_path().display().to_string(),
             Self::PrometheusFile(file) => file.path.as_path().display().to_string(),
             Self::PrometheusHttp(_) => Board::PATH.to_owned(),
+            Self::Template(template) => template.path.as_path().display().to_string(),
         }
     }
 
@@ -86,6 +91,7 @@ impl Endpoint {
             Self::Nacos(_) | Self::Embedded(_) | Self::PrometheusHttp(_) => None,
             Self::File(file) => Some(file.path.as_path()),
             Self::PrometheusFile(file) => Some(file.path.as_path()),
+            Self::Template(template) => Some(template.path.as_path()),
         }
     }
 
@@ -97,6 +103,7 @@ impl Endpoint {
             Self::File(file) => file.contradictions(),
             Self::PrometheusFile(file) => file.contradictions(),
             Self::PrometheusHttp(page) => page.contradictions(),
+            Self::Template(template) => template.contradictions(),
         }
     }
 }

@@ -210,9 +210,8 @@ impl Assembler<'_> {
         let as_link = Link::between(link.clone(), to.clone(), to.clone());
         match self.config.endpoints.get(to) {
             Some(Endpoint::Nacos(_) | Endpoint::Embedded(_)) => {}
-            Some(Endpoint::File(_) | Endpoint::PrometheusFile(_) | Endpoint::PrometheusHttp(_)) => {
-                return Ok(None);
-            }
+            // What consumers read is nobody's to take back.
+            Some(_) => return Ok(None),
             None => {
                 tracing::warn!(%link, endpoint = %to, instances = retired.instances,
                     "the link is configured no more, and neither is the endpoint that it wrote \

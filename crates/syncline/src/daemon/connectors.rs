@@ -6,6 +6,7 @@ use syncline_connector_embedded::EmbeddedConfig;
 use syncline_connector_file::FileOutput;
 use syncline_connector_nacos::{NacosConfig, NacosSource, NacosTarget, TargetOptions};
 use syncline_connector_prometheus::{Origin, PrometheusFile, PrometheusPage};
+use syncline_connector_template::TemplateOutput;
 use syncline_contract::Source;
 use syncline_engine::Sink;
 use syncline_model::EndpointName;
@@ -47,7 +48,7 @@ pub(super) fn source(
             let registry = around.registry(name)?;
             Some(Arc::new(syncline_connector_embedded::source(registry)))
         }
-        Endpoint::File(_) | Endpoint::PrometheusFile(_) | Endpoint::PrometheusHttp(_) => None,
+        _ => None,
     }
 }
 
@@ -88,19 +89,17 @@ pub(super) fn sink(
             let output = PrometheusPage::new(config, board, origin());
             Some(Sink::Output(Arc::new(output)))
         }
+        Endpoint::Template(config) => {
+            let output = TemplateOutput::new(config);
+            Some(Sink::Output(Arc::new(output)))
+        }
     }
 }
 
 /// Whether copies at an endpoint carry a mark: a registry in our own process
 /// and a consumer's list need none.
 pub(super) fn marks(endpoint: &Endpoint) -> bool {
-    match endpoint {
-        Endpoint::Nacos(_) => true,
-        Endpoint::Embedded(_)
-        | Endpoint::File(_)
-        | Endpoint::PrometheusFile(_)
-        | Endpoint::PrometheusHttp(_) => false,
-    }
+    matches!(endpoint, Endpoint::Nacos(_))
 }
 
 /// The embedded registries that the links of a run use, or that are configured

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use syncline_connector_template::TemplateOutput;
 use syncline_contract::{Area, Class, Failure, Source, SourceReport, TargetReport};
 use syncline_engine::Sink;
 use syncline_model::EndpointName;
@@ -56,12 +57,14 @@ pub async fn reach(config: &Config) -> Vec<Reached> {
             }
             _ => None,
         };
-        let target = match to {
-            Some(link) => match connectors::sink(name, endpoint, link, &around) {
+        let target = match (to, endpoint) {
+            // Whoever reads the file is nobody to ask; the template can be looked at.
+            (Some(_), Endpoint::Template(config)) => Some(TemplateOutput::new(config).check()),
+            (Some(link), _) => match connectors::sink(name, endpoint, link, &around) {
                 Some(Sink::Target(target)) => Some(in_time(name, target.describe()).await),
                 Some(Sink::Output(_)) | None => None,
             },
-            None => None,
+            (None, _) => None,
         };
         if source.is_some() || target.is_some() {
             reached.push(Reached {

@@ -31,6 +31,7 @@ mod restart;
 mod retired;
 mod source_lost;
 mod strategy;
+mod template;
 mod verify;
 
 pub(crate) mod application;

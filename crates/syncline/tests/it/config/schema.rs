@@ -36,7 +36,8 @@ fn the_schema_knows_what_the_reader_knows() {
             "embedded",
             "file",
             "prometheus-file",
-            "prometheus-http"
+            "prometheus-http",
+            "template"
         ]
     );
     // A number may be a reference.
