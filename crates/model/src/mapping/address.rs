@@ -276,12 +276,17 @@ pub struct Network {
 }
 
 impl Network {
+    /// Whether an address is in the network.
+    pub fn contains(&self, address: IpAddr) -> bool {
+        let same_family = address.is_ipv4() == self.address.is_ipv4();
+        same_family && (bits(address) ^ bits(self.address)) & !self.host_mask() == 0
+    }
+
     /// Where in the network a host stands; `None` for one outside.
     fn offset_of(&self, host: &Host) -> Option<u128> {
         let address: IpAddr = host.as_str().parse().ok()?;
-        let difference = bits(address) ^ bits(self.address);
-        let same_family = address.is_ipv4() == self.address.is_ipv4();
-        (same_family && difference & !self.host_mask() == 0).then_some(difference)
+        let offset = bits(address) ^ bits(self.address);
+        self.contains(address).then_some(offset)
     }
 
     fn host_at(&self, offset: u128) -> Host {
