@@ -1,5 +1,5 @@
 //! What tests on real servers and with genuine clients need: a JDK, Maven, and the servers themselves from Maven
-//! Central; Go, Python and Node.js for clients in these; nginx, HAProxy and Prometheus as consumers.
+//! Central; Go, Python and Node.js for clients in these; nginx, HAProxy, Prometheus, dig and unbound as consumers.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -14,7 +14,7 @@ const PACKAGES: [&str; 2] = ["default-jdk-headless", "maven"];
 
 /// Consumers that tests feed: the program, the Debian package that holds it, and how the testkit is told that it cannot
 /// run.
-const CONSUMERS: [(&str, &str, &str); 3] = [
+const CONSUMERS: [(&str, &str, &str); 5] = [
     ("nginx", "nginx", "SYNCLINE_TESTBED_MISSING_NGINX"),
     ("haproxy", "haproxy", "SYNCLINE_TESTBED_MISSING_HAPROXY"),
     (
@@ -22,6 +22,8 @@ const CONSUMERS: [(&str, &str, &str); 3] = [
         "prometheus",
         "SYNCLINE_TESTBED_MISSING_PROMETHEUS",
     ),
+    ("dig", "bind9-dnsutils", "SYNCLINE_TESTBED_MISSING_DIG"),
+    ("unbound", "unbound", "SYNCLINE_TESTBED_MISSING_UNBOUND"),
 ];
 
 /// Nacos as published; the testkit's `Version` names the same.
