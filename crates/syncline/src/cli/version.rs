@@ -30,6 +30,8 @@ impl VersionArgs {
                 "file",
                 "prometheus-file",
                 "prometheus-http",
+                "template",
+                "dns",
             ],
             target: format!("{}-{}", std::env::consts::ARCH, std::env::consts::OS),
         };

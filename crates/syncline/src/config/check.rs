@@ -125,13 +125,16 @@ impl Checker<'_> {
                 let mark = mark_of(root, &["endpoints", name.as_str(), key]);
                 self.object(mark, format!("`{key}` of `{name}` {why}"));
             }
-            let Endpoint::Embedded(embedded) = endpoint else {
-                continue;
-            };
-            if let Some(upstream) = embedded.configs_from.as_deref() {
+            if let Endpoint::Embedded(embedded) = endpoint
+                && let Some(upstream) = embedded.configs_from.as_deref()
+            {
                 self.configs_from(root, config, name, upstream);
             }
-            let address = embedded.listen.http();
+            let address = match endpoint {
+                Endpoint::Embedded(embedded) => embedded.listen.http(),
+                Endpoint::Dns(dns) => dns.listen,
+                Endpoint::Nacos(_) | Endpoint::File(_) => continue,
+            };
             if address.port() == 0 {
                 continue;
             }

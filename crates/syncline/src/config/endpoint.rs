@@ -4,6 +4,7 @@ use std::path::Path;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
+use syncline_connector_dns::config::DnsConfig;
 use syncline_connector_embedded::config::EmbeddedConfig;
 use syncline_connector_file::config::FileConfig;
 use syncline_connector_nacos::config::NacosConfig;
@@ -30,6 +31,8 @@ pub enum Endpoint {
     PrometheusHttp(PrometheusHttpConfig),
     /// A file rendered from a template, checked and reloaded: a target.
     Template(Box<TemplateConfig>),
+    /// A DNS zone that this process answers for: a target.
+    Dns(Box<DnsConfig>),
 }
 
 /// What an endpoint can be to a link.
@@ -51,6 +54,7 @@ impl Endpoint {
             Self::PrometheusFile(_) => "prometheus-file",
             Self::PrometheusHttp(_) => "prometheus-http",
             Self::Template(_) => "template",
+            Self::Dns(_) => "dns",
         }
     }
 
@@ -82,13 +86,14 @@ impl Endpoint {
             Self::PrometheusFile(file) => file.path.as_path().display().to_string(),
             Self::PrometheusHttp(_) => Board::PATH.to_owned(),
             Self::Template(template) => template.path.as_path().display().to_string(),
+            Self::Dns(dns) => format!("{} at {}", dns.zone, dns.listen),
         }
     }
 
     /// The file, or the folder of files, that it is.
     pub(super) fn file(&self) -> Option<&Path> {
         match self {
-            Self::Nacos(_) | Self::Embedded(_) | Self::PrometheusHttp(_) => None,
+            Self::Nacos(_) | Self::Embedded(_) | Self::PrometheusHttp(_) | Self::Dns(_) => None,
             Self::File(file) => Some(file.path.as_path()),
             Self::PrometheusFile(file) => Some(file.path.as_path()),
             Self::Template(template) => Some(template.path.as_path()),
@@ -104,6 +109,7 @@ impl Endpoint {
             Self::PrometheusFile(file) => file.contradictions(),
             Self::PrometheusHttp(page) => page.contradictions(),
             Self::Template(template) => template.contradictions(),
+            Self::Dns(dns) => dns.contradictions(),
         }
     }
 }

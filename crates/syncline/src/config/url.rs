@@ -5,6 +5,7 @@
 //! nacos+https://nacos.example.org?hold=persistent&timeouts.request=5s
 //! file:services.json        file:/etc/services/?layout=per-service
 //! prometheus-file:/etc/prometheus/targets/nacos.json
+//! dns:127.0.0.1:15353?zone=nacos.internal
 //! embedded:                 embedded:127.0.0.1:8848?push_delay=500ms
 //! ```
 //!
@@ -67,6 +68,7 @@ const SCHEMES: [(&str, &str, &str); 5] = [
     ("file", "file", ""),
     ("prometheus-file", "prometheus-file", ""),
     ("embedded", "embedded", ""),
+    ("dns", "dns", ""),
 ];
 
 /// Parameters that select, with the key that they stand for.
@@ -187,7 +189,7 @@ impl Reader {
         match *kind {
             "nacos" => self.nacos(place, server_scheme, env),
             "file" | "prometheus-file" => self.file(place),
-            _ => self.embedded(place),
+            _ => self.listener(place),
         }
         for parameter in parameters.split('&').filter(|p| !p.is_empty()) {
             let (key, value) = parameter.split_once('=').unwrap_or((parameter, "true"));
@@ -253,7 +255,8 @@ impl Reader {
         self.set(&["path"], &path);
     }
 
-    fn embedded(&mut self, place: &str) {
+    /// Something of our own that others connect to.
+    fn listener(&mut self, place: &str) {
         let address = self.decoded(place.strip_prefix("//").unwrap_or(place));
         if !address.is_empty() {
             self.set(&["listen"], &address);
@@ -421,6 +424,16 @@ mod tests {
         assert!(!format!("{read:?}").contains("hunter2"));
         let without_user = parse("nacos://a", &env).expect("a URL");
         assert_eq!(without_user.lacks_password(), None);
+    }
+
+    #[test]
+    fn zones_of_dns() {
+        let url = "dns:127.0.0.1:5300?zone=svc.example.com&ttl=1s";
+        let Endpoint::Dns(dns) = read(url).expect("a URL").endpoint else {
+            panic!("not a zone")
+        };
+        assert_eq!(dns.listen.port(), 5300);
+        assert_eq!(dns.zone.to_string(), "svc.example.com");
     }
 
     #[test]

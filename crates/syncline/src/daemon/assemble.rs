@@ -18,9 +18,8 @@ use thiserror::Error;
 
 use super::connectors::{self, Surroundings};
 use super::given::Given;
-use super::pages::Pages;
 use super::peers;
-use super::{Options, ServedRegistry};
+use super::Options;
 use crate::config::{Config, Endpoint, Faults, Health, Link, Mode};
 
 /// A configuration that does not hold together. What a file says is checked
@@ -83,7 +82,7 @@ pub(super) fn assemble(
     config: &Config,
     install: &Install,
     options: &Options,
-    (registries, pages): (&[ServedRegistry], &Pages),
+    around: Surroundings<'_>,
     given: &Given,
     retired: &[Retired],
 ) -> Result<EngineSpec, AssembleError> {
@@ -96,11 +95,7 @@ pub(super) fn assemble(
         config,
         signer: signer(install)?,
         given,
-        around: Surroundings {
-            registries,
-            pages,
-            replicas: usize::from(config.install.replicas),
-        },
+        around,
     };
     let mut sources = BTreeMap::new();
     let mut links = Vec::new();
@@ -200,7 +195,7 @@ impl Assembler<'_> {
 
     /// A link that is configured no more and whose copies are to be withdrawn:
     /// what it would be without anything to copy. A consumer's file stays as it
-    /// is.
+    /// is, and a zone forgets by itself.
     fn retired(
         &self,
         retired: &Retired,

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use syncline_connector_dns::DnsConfig;
 use syncline_connector_embedded::EmbeddedConfig;
 use syncline_connector_file::FileOutput;
 use syncline_connector_nacos::{NacosConfig, NacosSource, NacosTarget, TargetOptions};
@@ -14,6 +15,7 @@ use syncline_nacos::http::SetupError;
 use syncline_registry::{ConfigUpstream, Registry};
 
 use super::pages::Pages;
+use super::zones::Zones;
 use super::{Options, ServedRegistry};
 use crate::config::{Config, Endpoint, Link};
 
@@ -23,11 +25,27 @@ pub(super) struct Surroundings<'a> {
     pub(super) registries: &'a [ServedRegistry],
     /// What outputs show over HTTP.
     pub(super) pages: &'a Pages,
+    /// The DNS zones that are served.
+    pub(super) zones: &'a Zones,
     /// How many daemons run with this configuration.
     pub(super) replicas: usize,
 }
 
-impl Surroundings<'_> {
+impl<'a> Surroundings<'a> {
+    pub(super) fn new(
+        config: &Config,
+        registries: &'a [ServedRegistry],
+        pages: &'a Pages,
+        zones: &'a Zones,
+    ) -> Self {
+        Self {
+            registries,
+            pages,
+            zones,
+            replicas: usize::from(config.install.replicas),
+        }
+    }
+
     fn registry(&self, endpoint: &EndpointName) -> Option<&Registry> {
         self.registries
             .iter()
@@ -93,11 +111,15 @@ pub(super) fn sink(
             let output = TemplateOutput::new(config);
             Some(Sink::Output(Arc::new(output)))
         }
+        Endpoint::Dns(_) => {
+            let target = around.zones.get(name)?.target(link);
+            Some(Sink::Target(Arc::new(target)))
+        }
     }
 }
 
 /// Whether copies at an endpoint carry a mark: a registry in our own process
-/// and a consumer's list need none.
+/// and what consumers are given need none.
 pub(super) fn marks(endpoint: &Endpoint) -> bool {
     matches!(endpoint, Endpoint::Nacos(_))
 }
@@ -108,20 +130,36 @@ pub(super) fn embedded_endpoints<'a>(
     config: &'a Config,
     options: &Options,
 ) -> Vec<(&'a EndpointName, &'a EmbeddedConfig)> {
-    let used = |name: &EndpointName| {
-        let runs = |link: &&Link| options.runs(&link.name);
-        let mut links = config.links.iter().filter(runs);
-        options.links.is_empty() || links.any(|link| link.from == *name || link.to == *name)
-    };
-    config
-        .endpoints
-        .iter()
-        .filter(|(name, _)| used(name))
+    used_endpoints(config, options)
         .filter_map(|(name, endpoint)| match endpoint {
             Endpoint::Embedded(embedded) => Some((name, &**embedded)),
             _ => None,
         })
         .collect()
+}
+
+/// The DNS zones, in the same way.
+pub(super) fn dns_endpoints<'a>(
+    config: &'a Config,
+    options: &Options,
+) -> Vec<(&'a EndpointName, &'a DnsConfig)> {
+    used_endpoints(config, options)
+        .filter_map(|(name, endpoint)| match endpoint {
+            Endpoint::Dns(dns) => Some((name, &**dns)),
+            Endpoint::Nacos(_) | Endpoint::File(_) | Endpoint::Embedded(_) => None,
+        })
+        .collect()
+}
+
+fn used_endpoints<'a>(
+    config: &'a Config,
+    options: &Options,
+) -> impl Iterator<Item = (&'a EndpointName, &'a Endpoint)> {
+    config.endpoints.iter().filter(|(name, _)| {
+        let runs = |link: &&Link| options.runs(&link.name);
+        let mut links = config.links.iter().filter(runs);
+        options.links.is_empty() || links.any(|link| link.from == **name || link.to == **name)
+    })
 }
 
 /// Where an embedded registry passes calls about configurations on to.

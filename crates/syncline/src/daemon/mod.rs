@@ -14,6 +14,7 @@ mod peers;
 mod reach;
 mod reload;
 mod takeover;
+mod zones;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -35,12 +36,14 @@ use tokio_util::task::TaskTracker;
 
 pub use assemble::AssembleError;
 pub(crate) use connectors::config_upstream;
+use connectors::Surroundings;
 use given::Given;
 use opening::{Fillers, Opening, open_when_filled};
 use pages::Pages;
 pub use reach::{Reached, ReachedSource, reach};
 pub use reload::ReloadError;
 pub use takeover::TakeoverError;
+use zones::Zones;
 
 use crate::config::{Config, is_name};
 
@@ -80,6 +83,7 @@ pub struct Daemon {
     given: Given,
     registries: Vec<ServedRegistry>,
     pages: Pages,
+    zones: Zones,
     taken_over: CancellationToken,
     cancel: CancellationToken,
     tasks: TaskTracker,
@@ -152,6 +156,14 @@ pub enum DaemonError {
         /// Why not.
         source: ServeError,
     },
+    /// A DNS zone could not be served.
+    #[error("serve the DNS zone `{endpoint}`")]
+    ServeZone {
+        /// Which one.
+        endpoint: EndpointName,
+        /// Why not.
+        source: syncline_connector_dns::ServeError,
+    },
     /// What an embedded registry passes calls on to cannot be used.
     #[error("set up `configs_from` of the embedded registry `{endpoint}`")]
     ConfigsFrom {
@@ -208,6 +220,7 @@ impl Daemon {
         let openings = bind_registries(config, &options).await?;
         let served = openings.iter().map(|opening| opening.served.clone());
         let registries: Vec<ServedRegistry> = served.collect();
+        let (zones, sockets) = zones::bind(config, &options).await?;
         let taken = taken.unwrap_or_default();
         let retired = match &state {
             Some(state) => retired(state, config, &options)?,
@@ -215,13 +228,14 @@ impl Daemon {
         };
         let pages = Pages::default();
         pages.expect(config, &options);
-        let around = (&*registries, &pages);
+        let around = Surroundings::new(config, &registries, &pages, &zones);
         let spec = assemble::assemble(config, &install, &options, around, &taken, &retired)?;
         let (given, fillers) = (Given::of(&spec), Fillers::of(&spec));
         let engine = Engine::start(spec, state)
             .await
             .map_err(DaemonError::Remembered)?;
         open_when_filled(openings, &fillers, &engine.filling(), &tasks, &cancel);
+        zones.serve(sockets, &fillers, &engine.filling(), &tasks, &cancel);
         let taken_over = CancellationToken::new();
         if options.control {
             let looking = origins::Looking {
@@ -244,6 +258,7 @@ impl Daemon {
             given,
             registries,
             pages,
+            zones,
             taken_over,
             cancel,
             tasks,

@@ -48,7 +48,7 @@ impl Fillers {
     }
 
     /// The links that fill a registry; none where nothing is written.
-    fn fill(&self, endpoint: &EndpointName) -> Vec<LinkName> {
+    pub(super) fn fill(&self, endpoint: &EndpointName) -> Vec<LinkName> {
         let fillers = self.by_registry.get(endpoint);
         let fillers = fillers.filter(|_| self.mode == Mode::Live);
         fillers.cloned().unwrap_or_default()

@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 
 use super::connectors::{self, Surroundings};
 use super::pages::Pages;
+use super::zones::Zones;
 use crate::config::{Config, Endpoint, Link};
 
 /// How long an endpoint may take to say what it is and to be listed.
@@ -37,6 +38,7 @@ pub struct ReachedSource {
 }
 
 /// Asks every server that a link of the configuration uses. Embedded registries
+/// and DNS zones
 /// are there when the daemon is, and a file is nobody to ask.
 pub async fn reach(config: &Config) -> Vec<Reached> {
     let mut reached = Vec::new();
@@ -46,11 +48,8 @@ pub async fn reach(config: &Config) -> Vec<Reached> {
         }
         let from: Vec<&Link> = config.links.iter().filter(|l| l.from == *name).collect();
         let to = config.links.iter().find(|link| link.to == *name);
-        let around = Surroundings {
-            registries: &[],
-            pages: &Pages::default(),
-            replicas: usize::from(config.install.replicas),
-        };
+        let (pages, zones) = (Pages::default(), Zones::default());
+        let around = Surroundings::new(config, &[], &pages, &zones);
         let source = match connectors::source(name, endpoint, &around) {
             Some(source) if !from.is_empty() => {
                 Some(in_time(name, ask_source(&*source, &from)).await)

@@ -11,6 +11,7 @@ use thiserror::Error;
 use tokio::time::sleep;
 
 use super::assemble::{self, AssembleError};
+use super::connectors::Surroundings;
 use super::given::Given;
 use super::{Daemon, DaemonError, STOP_WITHIN};
 use crate::config::{Config, Endpoint};
@@ -59,7 +60,7 @@ impl Daemon {
             config,
             &self.install,
             &self.options,
-            (&self.registries, &self.pages),
+            Surroundings::new(config, &self.registries, &self.pages, &self.zones),
             &given,
             &[],
         )?;
@@ -94,7 +95,7 @@ impl Daemon {
             config,
             &self.install,
             &self.options,
-            (&self.registries, &self.pages),
+            Surroundings::new(config, &self.registries, &self.pages, &self.zones),
             &given,
             &retired,
         )?;
@@ -104,6 +105,7 @@ impl Daemon {
         let engine = Engine::start_after(estate, spec, state)
             .await
             .map_err(DaemonError::Remembered)?;
+        self.zones.keep_only(&config.links);
         let left = self.given.targets_beside(&now);
         let cancel = self.cancel.clone();
         self.tasks.spawn(async move {
@@ -146,17 +148,27 @@ fn takes_a_restart(before: &Config, after: &Config) -> Vec<String> {
     let served = |config: &Config| {
         let endpoints = config.endpoints.clone().into_iter();
         endpoints
-            .filter(|(_, endpoint)| matches!(endpoint, Endpoint::Embedded(_)))
+            .filter(|(_, endpoint)| what_is_served(endpoint).is_some())
             .collect::<Vec<_>>()
     };
     let (had, has) = (served(before), served(after));
     let other = had.iter().filter(|endpoint| !has.contains(endpoint));
     let other = other.chain(has.iter().filter(|endpoint| !had.contains(endpoint)));
-    let mut registries: Vec<String> = other
-        .map(|(name, _)| format!("the embedded registry `{name}`"))
+    let mut others: Vec<String> = other
+        .filter_map(|(name, endpoint)| Some(format!("{} `{name}`", what_is_served(endpoint)?)))
         .collect();
-    registries.dedup();
-    keys.chain(registries).collect()
+    others.dedup();
+    keys.chain(others).collect()
+}
+
+/// What an endpoint is that is served by this process; `None` for one that is
+/// not.
+fn what_is_served(endpoint: &Endpoint) -> Option<&'static str> {
+    match endpoint {
+        Endpoint::Embedded(_) => Some("the embedded registry"),
+        Endpoint::Dns(_) => Some("the DNS zone"),
+        Endpoint::Nacos(_) | Endpoint::File(_) => None,
+    }
 }
 
 #[cfg(test)]

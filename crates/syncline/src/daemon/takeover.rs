@@ -26,6 +26,7 @@ use tokio::time::{Instant, sleep};
 use super::connectors::{self, Surroundings};
 use super::given::Given;
 use super::pages::Pages;
+use super::zones::Zones;
 use super::{DaemonError, Options};
 use crate::config::{Config, Endpoint};
 
@@ -123,11 +124,8 @@ async fn register_all(
         let Some(endpoint @ Endpoint::Nacos(_)) = config.endpoints.get(&link.to) else {
             continue;
         };
-        let around = Surroundings {
-            registries: &[],
-            pages: &Pages::default(),
-            replicas: usize::from(config.install.replicas),
-        };
+        let (pages, zones) = (Pages::default(), Zones::default());
+        let around = Surroundings::new(config, &[], &pages, &zones);
         let sink = connectors::sink(&link.to, endpoint, link, &around);
         let Some(Sink::Target(target)) = sink else {
             continue;
@@ -210,6 +208,12 @@ pub(super) async fn wait_for_places(config: &Config, options: &Options) {
         let grpc = SocketAddr::new(http.ip(), http.port().saturating_add(1000));
         addresses.extend([http, grpc].into_iter().filter(|_| http.port() > 0));
     }
+    let zones = connectors::dns_endpoints(config, options).into_iter();
+    addresses.extend(
+        zones
+            .map(|(_, dns)| dns.listen)
+            .filter(|listen| listen.port() > 0),
+    );
     while Instant::now() < deadline {
         let gone = socket.as_ref().is_none_or(|socket| !socket.exists());
         if gone && are_free(&addresses).await {

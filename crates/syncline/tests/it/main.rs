@@ -6,6 +6,7 @@ mod clients;
 mod cluster;
 mod config;
 mod daemon;
+mod dns;
 mod docs;
 mod hold;
 mod moves;

@@ -37,7 +37,8 @@ fn the_schema_knows_what_the_reader_knows() {
             "file",
             "prometheus-file",
             "prometheus-http",
-            "template"
+            "template",
+            "dns"
         ]
     );
     // A number may be a reference.

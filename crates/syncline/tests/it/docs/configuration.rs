@@ -33,6 +33,7 @@ fn to_write_a_default_down_changes_nothing() {
             "prometheus-file": { "kind": "prometheus-file", "path": "out/nacos.json" },
             "prometheus-http": { "kind": "prometheus-http" },
             "template": { "kind": "template", "template": "t.j2", "path": "out.json" },
+            "dns": { "kind": "dns" },
         },
         "links": [{ "name": "link", "from": "nacos", "to": "embedded" }],
     });
