@@ -56,6 +56,7 @@ pub use namespaces::{Member, Namespaces};
 pub use pass_on::{Passed, PassedBack};
 pub use probe::GrpcPort;
 pub use raw::RawService;
+pub use retry_after::retry_after;
 pub use secret::Secret;
 pub use servers::{Members, Route, ServerList};
 pub use tls::{SetupError, TlsOptions};

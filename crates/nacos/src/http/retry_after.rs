@@ -10,7 +10,7 @@ const LONGEST: Duration = Duration::from_secs(120);
 
 /// The wait that an answer asks for, as a number of seconds or as a date. A
 /// date is compared with the answer's own, so that no two clocks have to agree.
-pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+pub fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     let wait = match text.parse() {
         Ok(seconds) => Duration::from_secs(seconds),

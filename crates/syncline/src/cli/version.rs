@@ -32,6 +32,7 @@ impl VersionArgs {
                 "prometheus-http",
                 "template",
                 "dns",
+                "webhook",
             ],
             target: format!("{}-{}", std::env::consts::ARCH, std::env::consts::OS),
         };

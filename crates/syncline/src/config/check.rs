@@ -133,7 +133,7 @@ impl Checker<'_> {
             let address = match endpoint {
                 Endpoint::Embedded(embedded) => embedded.listen.http(),
                 Endpoint::Dns(dns) => dns.listen,
-                Endpoint::Nacos(_) | Endpoint::File(_) => continue,
+                Endpoint::Nacos(_) | Endpoint::File(_) | Endpoint::Webhook(_) => continue,
             };
             if address.port() == 0 {
                 continue;

@@ -10,6 +10,7 @@ use syncline_connector_file::config::FileConfig;
 use syncline_connector_nacos::config::NacosConfig;
 use syncline_connector_prometheus::{Board, PrometheusFileConfig, PrometheusHttpConfig};
 use syncline_connector_template::TemplateConfig;
+use syncline_connector_webhook::config::WebhookConfig;
 
 /// A registry or a consumer. What may be said of it depends on its `kind`; each
 /// connector owns that part.
@@ -33,6 +34,8 @@ pub enum Endpoint {
     Template(Box<TemplateConfig>),
     /// A DNS zone that this process answers for: a target.
     Dns(Box<DnsConfig>),
+    /// A URL to which changes are posted: a target.
+    Webhook(Box<WebhookConfig>),
 }
 
 /// What an endpoint can be to a link.
@@ -55,6 +58,7 @@ impl Endpoint {
             Self::PrometheusHttp(_) => "prometheus-http",
             Self::Template(_) => "template",
             Self::Dns(_) => "dns",
+            Self::Webhook(_) => "webhook",
         }
     }
 
@@ -87,6 +91,7 @@ impl Endpoint {
             Self::PrometheusHttp(_) => Board::PATH.to_owned(),
             Self::Template(template) => template.path.as_path().display().to_string(),
             Self::Dns(dns) => format!("{} at {}", dns.zone, dns.listen),
+            Self::Webhook(webhook) => webhook.url.to_string(),
         }
     }
 
@@ -110,6 +115,7 @@ impl Endpoint {
             Self::PrometheusHttp(page) => page.contradictions(),
             Self::Template(template) => template.contradictions(),
             Self::Dns(dns) => dns.contradictions(),
+            Self::Webhook(webhook) => webhook.contradictions(),
         }
     }
 }

@@ -176,7 +176,7 @@ impl Assembler<'_> {
             },
             removal: link.removal_policy(),
             guard: link.guard.settings(),
-            serves_last_known: !connectors::marks(to),
+            serves_last_known: connectors::serves_last_known(to),
             realtime: link.strategy.mode == Mode::Realtime,
             source_lost: link.source_lost(),
             health_dwell: link.health_dwell.get(),

@@ -8,6 +8,7 @@ use syncline_connector_file::FileOutput;
 use syncline_connector_nacos::{NacosConfig, NacosSource, NacosTarget, TargetOptions};
 use syncline_connector_prometheus::{Origin, PrometheusFile, PrometheusPage};
 use syncline_connector_template::TemplateOutput;
+use syncline_connector_webhook::WebhookTarget;
 use syncline_contract::Source;
 use syncline_engine::Sink;
 use syncline_model::EndpointName;
@@ -115,6 +116,10 @@ pub(super) fn sink(
             let target = around.zones.get(name)?.target(link);
             Some(Sink::Target(Arc::new(target)))
         }
+        Endpoint::Webhook(config) => {
+            let target = WebhookTarget::new(config, link);
+            Some(Sink::Target(Arc::new(target)))
+        }
     }
 }
 
@@ -122,6 +127,12 @@ pub(super) fn sink(
 /// and what consumers are given need none.
 pub(super) fn marks(endpoint: &Endpoint) -> bool {
     matches!(endpoint, Endpoint::Nacos(_))
+}
+
+/// Whether consumers look for what an endpoint last had while nobody knows
+/// better. A webhook's receiver has it already.
+pub(super) fn serves_last_known(endpoint: &Endpoint) -> bool {
+    !matches!(endpoint, Endpoint::Nacos(_) | Endpoint::Webhook(_))
 }
 
 /// The embedded registries that the links of a run use, or that are configured
@@ -146,7 +157,7 @@ pub(super) fn dns_endpoints<'a>(
     used_endpoints(config, options)
         .filter_map(|(name, endpoint)| match endpoint {
             Endpoint::Dns(dns) => Some((name, &**dns)),
-            Endpoint::Nacos(_) | Endpoint::File(_) | Endpoint::Embedded(_) => None,
+            _ => None,
         })
         .collect()
 }

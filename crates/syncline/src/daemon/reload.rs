@@ -167,7 +167,7 @@ fn what_is_served(endpoint: &Endpoint) -> Option<&'static str> {
     match endpoint {
         Endpoint::Embedded(_) => Some("the embedded registry"),
         Endpoint::Dns(_) => Some("the DNS zone"),
-        Endpoint::Nacos(_) | Endpoint::File(_) => None,
+        Endpoint::Nacos(_) | Endpoint::File(_) | Endpoint::Webhook(_) => None,
     }
 }
 

@@ -15,3 +15,4 @@ mod real;
 mod replicas;
 mod sdk;
 mod security;
+mod webhook;

@@ -49,7 +49,7 @@ admin: { listen: 0.0.0.0:8849 }
 log: yes
 "
         ),
-        "  syncline.yaml:2:14  `kind: nakos` is not one of nacos, embedded, file, prometheus-file, prometheus-http, template, dns; did you mean `nacos`?
+        "  syncline.yaml:2:14  `kind: nakos` is not one of nacos, embedded, file, prometheus-file, prometheus-http, template, dns, webhook; did you mean `nacos`?
   syncline.yaml:3:30  `servers: 10.0.0.1:8848` must be a list, such as [10.0.0.1:8848]
   syncline.yaml:3:51  `hold: beet` is not one of auto, connection, beat, persistent; did you mean `beat`?
   syncline.yaml:3:65  `copies: x` must be a whole number from 0 to 255

@@ -38,7 +38,8 @@ fn the_schema_knows_what_the_reader_knows() {
             "prometheus-file",
             "prometheus-http",
             "template",
-            "dns"
+            "dns",
+            "webhook"
         ]
     );
     // A number may be a reference.

@@ -34,6 +34,9 @@ fn to_write_a_default_down_changes_nothing() {
             "prometheus-http": { "kind": "prometheus-http" },
             "template": { "kind": "template", "template": "t.j2", "path": "out.json" },
             "dns": { "kind": "dns" },
+            "webhook": {
+                "kind": "webhook", "url": "https://hooks.example.com", "secret": "0123456789abcdef", "tls": {},
+            },
         },
         "links": [{ "name": "link", "from": "nacos", "to": "embedded" }],
     });
