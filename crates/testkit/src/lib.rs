@@ -26,6 +26,7 @@
 //! | `SYNCLINE_TESTBED_MISSING_GO`, `_PYTHON`, `_NODE` | a reason why that client cannot |
 //! | `SYNCLINE_TESTBED_MISSING_SPRING` | a reason why the application of Spring Cloud Alibaba cannot |
 //! | `SYNCLINE_TESTBED_MISSING_NGINX`, `_HAPROXY`, `_PROMETHEUS`, `_DIG`, `_UNBOUND` | a reason why that consumer cannot |
+//! | `SYNCLINE_TESTBED_MISSING_ENVOY`, `_GRPC_CLIENT` | a reason why that program cannot |
 //! | `SYNCLINE_PATIENCE` | a factor on every deadline, for slow machines |
 //! | `SYNCLINE_TEST_PORTS` | `FIRST-LAST`: where [`ports::PortBlock`] looks, instead of its own ranges |
 //!

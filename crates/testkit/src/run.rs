@@ -95,13 +95,24 @@ pub fn require_spring() -> bool {
 /// In place of skipping when `SYNCLINE_STRICT` is `1`.
 #[must_use = "a test without its consumer must return at once"]
 pub fn require_program(program: &str) -> bool {
-    match testbed::missing_of(program, &[program]) {
-        None => true,
-        Some(reason) => {
-            skip(&reason);
-            false
-        }
-    }
+    require(testbed::missing_of(program, &[program]))
+}
+
+/// Whether a program that the testbed fetches with Python, such as `envoy`, can run here. If not, the calling test counts
+/// as skipped and must return.
+///
+/// # Panics
+///
+/// In place of skipping when `SYNCLINE_STRICT` is `1`.
+#[must_use = "a test without its program must return at once"]
+pub fn require_built(program: &str) -> bool {
+    let missing = testbed::missing_of(program, &["bash", "flock", "python3"]);
+    require(missing.map(|reason| format!("{program}: {reason}")))
+}
+
+/// Whether nothing is missing. If something is, the calling test counts as skipped.
+fn require(missing: Option<String>) -> bool {
+    missing.as_deref().inspect(|reason| skip(reason)).is_none()
 }
 
 /// Counts the calling test as skipped for `reason`; the test must return after it.

@@ -27,7 +27,7 @@ pub(crate) fn missing() -> Option<String> {
 pub(crate) fn missing_of(client: &str, programs: &[&str]) -> Option<String> {
     let about = match client {
         "java" => String::new(),
-        other => format!("_{}", other.to_uppercase()),
+        other => format!("_{}", other.to_uppercase().replace('-', "_")),
     };
     told(&about).or_else(|| missing_program(programs))
 }

@@ -1,5 +1,6 @@
 //! What tests on real servers and with genuine clients need: a JDK, Maven, and the servers themselves from Maven
-//! Central; Go, Python and Node.js for clients in these; nginx, HAProxy, Prometheus, dig and unbound as consumers.
+//! Central; Go, Python and Node.js for clients in these, and for what PyPI holds beside them, Envoy and gRPC; nginx,
+//! HAProxy, Prometheus, dig and unbound as consumers.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -32,32 +33,48 @@ const SERVERS: [&str; 5] = ["1.3.0", "2.0.3", "2.1.1", "2.2.4-x86", "2.2.4-x86+c
 /// The Java clients that tests use: of the 1.x line, of 2.x, of 3.x.
 const JAVA_CLIENTS: [&str; 4] = ["2.3.2", "1.4.6", "2.5.1", "3.0.3"];
 
-/// The other clients.
-const CLIENTS: [Client; 3] = [
+/// Other things in Java, with what they are.
+const APPLICATIONS: [(&str, &str); 2] = [
+    ("dubbo-app", "Dubbo application"),
+    ("grpc-java-client", "gRPC client for Java"),
+];
+
+/// What is fetched and built by itself: clients in other languages, and consumers.
+const CLIENTS: [Client; 5] = [
     Client {
-        language: "go",
+        name: "go-client",
         programs: &["go"],
         variable: "SYNCLINE_TESTBED_MISSING_GO",
     },
     Client {
-        language: "python",
+        name: "python-client",
         programs: &["python3"],
         variable: "SYNCLINE_TESTBED_MISSING_PYTHON",
     },
     Client {
-        language: "node",
+        name: "node-client",
         programs: &["node", "npm"],
         variable: "SYNCLINE_TESTBED_MISSING_NODE",
+    },
+    Client {
+        name: "envoy",
+        programs: &["python3"],
+        variable: "SYNCLINE_TESTBED_MISSING_ENVOY",
+    },
+    Client {
+        name: "grpc-client",
+        programs: &["python3"],
+        variable: "SYNCLINE_TESTBED_MISSING_GRPC_CLIENT",
     },
 ];
 
 /// How often a download is tried.
 const TRIES: u32 = 3;
 
-/// A genuine client that is not in Java.
+/// A genuine client that is not in Java, or a genuine consumer.
 struct Client {
-    /// As its folder in the testbed begins.
-    language: &'static str,
+    /// As its folder in the testbed, and the script in it.
+    name: &'static str,
     /// What it is built and run with.
     programs: &'static [&'static str],
     /// How the testkit is told that it cannot run.
@@ -92,21 +109,21 @@ pub(super) fn testbed(root: &Path) -> anyhow::Result<Missing> {
 impl Client {
     /// Fetches and builds it; instant where the cache has it. Why it cannot run, if it cannot.
     fn prepare(&self, root: &Path) -> anyhow::Result<Option<(&'static str, String)>> {
-        let language = self.language;
+        let name = self.name;
         let lacking = |program: &&&str| !step::is_installed(program);
         let reason = match self.programs.iter().find(lacking) {
             Some(program) => format!("{program} is not installed"),
             None => {
-                let script = format!("testbed/{language}-client/{language}-client");
+                let script = format!("testbed/{name}/{name}");
                 let mut command = Command::new(root.join(script));
                 command.arg("build");
-                if build(&format!("testbed: {language} client"), &mut command)? {
+                if build(&format!("testbed: {name}"), &mut command)? {
                     return Ok(None);
                 }
-                format!("the {language} client could not be built")
+                format!("{name} could not be built")
             }
         };
-        println!("tests with the {language} client will be skipped: {reason}");
+        println!("tests with {name} will be skipped: {reason}");
         Ok(Some((self.variable, reason)))
     }
 }
@@ -208,11 +225,13 @@ fn build_all(root: &Path) -> anyhow::Result<Option<String>> {
             )));
         }
     }
-    let mut command = Command::new(root.join("testbed/dubbo-app/dubbo-app"));
-    if !build("testbed: Dubbo application", command.arg("build"))? {
-        return Ok(Some(
-            "the Dubbo application could not be built from Maven Central".to_owned(),
-        ));
+    for (script, what) in APPLICATIONS {
+        let mut command = Command::new(root.join("testbed").join(script).join(script));
+        if !build(&format!("testbed: {what}"), command.arg("build"))? {
+            return Ok(Some(format!(
+                "the {what} could not be built from Maven Central"
+            )));
+        }
     }
     Ok(None)
 }
