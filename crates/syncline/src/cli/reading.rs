@@ -55,14 +55,6 @@ impl Reading {
                 let what = format!("is a {kind}, which can be written but not listed");
                 return Err(Usage(format!("{word} {what}")).into());
             }
-            Endpoint::Webhook(_) => {
-                let what = "is a webhook, which can be written but not listed";
-                return Err(Usage(format!("{word} {what}")).into());
-            }
-            Endpoint::Dns(_) => {
-                let what = "is a DNS zone, which can be written but not listed";
-                return Err(Usage(format!("{word} {what}")).into());
-            }
         };
         let scope = selection
             .over(select)

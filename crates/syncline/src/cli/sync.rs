@@ -106,7 +106,7 @@ fn refuse_what_ends_with_us(
                  use `syncline run` to hold them, or say --let-go",
                 link.to
             ),
-            Some(Endpoint::Embedded(_) | Endpoint::Dns(_)) => format!(
+            Some(Endpoint::Embedded(_) | Endpoint::Dns(_) | Endpoint::Xds(_)) => format!(
                 "`{}` is served by this command and ends with it; use `syncline run`",
                 link.to
             ),

@@ -33,6 +33,7 @@ impl VersionArgs {
                 "template",
                 "dns",
                 "webhook",
+                "xds",
             ],
             target: format!("{}-{}", std::env::consts::ARCH, std::env::consts::OS),
         };

@@ -43,6 +43,7 @@ pub(super) fn check(
     }
     checker.link_names(&links);
     checker.shared_files(&links, config);
+    checker.shared_planes(&links, config);
 }
 
 struct Checker<'a> {
@@ -130,14 +131,10 @@ impl Checker<'_> {
             {
                 self.configs_from(root, config, name, upstream);
             }
-            let address = match endpoint {
-                Endpoint::Embedded(embedded) => embedded.listen.http(),
-                Endpoint::Dns(dns) => dns.listen,
-                Endpoint::Nacos(_) | Endpoint::File(_) | Endpoint::Webhook(_) => continue,
-            };
-            if address.port() == 0 {
+            let address = endpoint.listens().filter(|address| address.port() > 0);
+            let Some(address) = address else {
                 continue;
-            }
+            };
             if let Some(other) = listeners.insert(address, format!("`{name}`")) {
                 let mark = mark_of(root, &["endpoints", name.as_str(), "listen"]);
                 self.object(
@@ -344,6 +341,22 @@ impl Checker<'_> {
                 self.object(mark, message);
             } else {
                 first.insert(name, mark);
+            }
+        }
+    }
+
+    /// Clients of a control plane are given one whole list, so two links cannot
+    /// both write it.
+    fn shared_planes(&mut self, links: &[(&Link, &Node)], config: &Config) {
+        let mut writers: HashMap<&EndpointName, &str> = HashMap::new();
+        for (link, node) in links {
+            let Some(Endpoint::Xds(_)) = config.endpoints.get(&link.to) else {
+                continue;
+            };
+            if let Some(other) = writers.insert(&link.to, link.name.as_str()) {
+                let (name, to) = (&link.name, &link.to);
+                let message = format!("link `{name}` writes `{to}`, which link `{other}` writes");
+                self.object(mark_of(node, &["to"]), message);
             }
         }
     }

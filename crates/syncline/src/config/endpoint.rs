@@ -1,5 +1,6 @@
 //! Endpoints: the registries and consumers that links connect.
 
+use std::net::SocketAddr;
 use std::path::Path;
 
 use schemars::JsonSchema;
@@ -11,6 +12,7 @@ use syncline_connector_nacos::config::NacosConfig;
 use syncline_connector_prometheus::{Board, PrometheusFileConfig, PrometheusHttpConfig};
 use syncline_connector_template::TemplateConfig;
 use syncline_connector_webhook::config::WebhookConfig;
+use syncline_connector_xds::XdsConfig;
 
 /// A registry or a consumer. What may be said of it depends on its `kind`; each
 /// connector owns that part.
@@ -36,6 +38,8 @@ pub enum Endpoint {
     Dns(Box<DnsConfig>),
     /// A URL to which changes are posted: a target.
     Webhook(Box<WebhookConfig>),
+    /// A control plane for Envoy and gRPC clients: a target.
+    Xds(XdsConfig),
 }
 
 /// What an endpoint can be to a link.
@@ -59,6 +63,7 @@ impl Endpoint {
             Self::Template(_) => "template",
             Self::Dns(_) => "dns",
             Self::Webhook(_) => "webhook",
+            Self::Xds(_) => "xds",
         }
     }
 
@@ -92,16 +97,27 @@ impl Endpoint {
             Self::Template(template) => template.path.as_path().display().to_string(),
             Self::Dns(dns) => format!("{} at {}", dns.zone, dns.listen),
             Self::Webhook(webhook) => webhook.url.to_string(),
+            Self::Xds(xds) => xds.listen.to_string(),
         }
     }
 
     /// The file, or the folder of files, that it is.
     pub(super) fn file(&self) -> Option<&Path> {
         match self {
-            Self::Nacos(_) | Self::Embedded(_) | Self::PrometheusHttp(_) | Self::Dns(_) => None,
             Self::File(file) => Some(file.path.as_path()),
             Self::PrometheusFile(file) => Some(file.path.as_path()),
             Self::Template(template) => Some(template.path.as_path()),
+            _ => None,
+        }
+    }
+
+    /// The address at which others connect to it.
+    pub(super) fn listens(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Embedded(embedded) => Some(embedded.listen.http()),
+            Self::Dns(dns) => Some(dns.listen),
+            Self::Xds(xds) => Some(xds.listen),
+            _ => None,
         }
     }
 
@@ -116,6 +132,7 @@ impl Endpoint {
             Self::Template(template) => template.contradictions(),
             Self::Dns(dns) => dns.contradictions(),
             Self::Webhook(webhook) => webhook.contradictions(),
+            Self::Xds(xds) => xds.contradictions(),
         }
     }
 }

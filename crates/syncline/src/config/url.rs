@@ -6,6 +6,7 @@
 //! file:services.json        file:/etc/services/?layout=per-service
 //! prometheus-file:/etc/prometheus/targets/nacos.json
 //! dns:127.0.0.1:15353?zone=nacos.internal
+//! xds:127.0.0.1:18000
 //! embedded:                 embedded:127.0.0.1:8848?push_delay=500ms
 //! ```
 //!
@@ -62,13 +63,14 @@ impl EndpointUrl {
 }
 
 /// Kinds by the scheme that names them, and the scheme of their servers.
-const SCHEMES: [(&str, &str, &str); 5] = [
+const SCHEMES: [(&str, &str, &str); 7] = [
     ("nacos", "nacos", ""),
     ("nacos+https", "nacos", "https://"),
     ("file", "file", ""),
     ("prometheus-file", "prometheus-file", ""),
     ("embedded", "embedded", ""),
     ("dns", "dns", ""),
+    ("xds", "xds", ""),
 ];
 
 /// Parameters that select, with the key that they stand for.

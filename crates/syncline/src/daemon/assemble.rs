@@ -16,10 +16,10 @@ use syncline_model::scope::NamespacePattern;
 use syncline_model::{EndpointName, LinkName};
 use thiserror::Error;
 
+use super::Options;
 use super::connectors::{self, Surroundings};
 use super::given::Given;
 use super::peers;
-use super::Options;
 use crate::config::{Config, Endpoint, Faults, Health, Link, Mode};
 
 /// A configuration that does not hold together. What a file says is checked

@@ -15,8 +15,7 @@ use syncline_model::EndpointName;
 use syncline_nacos::http::SetupError;
 use syncline_registry::{ConfigUpstream, Registry};
 
-use super::pages::Pages;
-use super::zones::Zones;
+use super::outlets::Outlets;
 use super::{Options, ServedRegistry};
 use crate::config::{Config, Endpoint, Link};
 
@@ -24,10 +23,8 @@ use crate::config::{Config, Endpoint, Link};
 pub(super) struct Surroundings<'a> {
     /// The embedded registries that are served.
     pub(super) registries: &'a [ServedRegistry],
-    /// What outputs show over HTTP.
-    pub(super) pages: &'a Pages,
-    /// The DNS zones that are served.
-    pub(super) zones: &'a Zones,
+    /// What consumers come to.
+    pub(super) outlets: &'a Outlets,
     /// How many daemons run with this configuration.
     pub(super) replicas: usize,
 }
@@ -36,13 +33,11 @@ impl<'a> Surroundings<'a> {
     pub(super) fn new(
         config: &Config,
         registries: &'a [ServedRegistry],
-        pages: &'a Pages,
-        zones: &'a Zones,
+        outlets: &'a Outlets,
     ) -> Self {
         Self {
             registries,
-            pages,
-            zones,
+            outlets,
             replicas: usize::from(config.install.replicas),
         }
     }
@@ -104,7 +99,7 @@ pub(super) fn sink(
             Some(Sink::Output(Arc::new(output)))
         }
         Endpoint::PrometheusHttp(config) => {
-            let board = &around.pages.prometheus;
+            let board = &around.outlets.pages.prometheus;
             let output = PrometheusPage::new(config, board, origin());
             Some(Sink::Output(Arc::new(output)))
         }
@@ -113,12 +108,16 @@ pub(super) fn sink(
             Some(Sink::Output(Arc::new(output)))
         }
         Endpoint::Dns(_) => {
-            let target = around.zones.get(name)?.target(link);
+            let target = around.outlets.zones.get(name)?.target(&link.name);
             Some(Sink::Target(Arc::new(target)))
         }
         Endpoint::Webhook(config) => {
-            let target = WebhookTarget::new(config, link);
+            let target = WebhookTarget::new(config, &link.name);
             Some(Sink::Target(Arc::new(target)))
+        }
+        Endpoint::Xds(config) => {
+            let output = around.outlets.planes.output(name, config);
+            Some(Sink::Output(Arc::new(output)))
         }
     }
 }
@@ -135,18 +134,29 @@ pub(super) fn serves_last_known(endpoint: &Endpoint) -> bool {
     !matches!(endpoint, Endpoint::Nacos(_) | Endpoint::Webhook(_))
 }
 
-/// The embedded registries that the links of a run use, or that are configured
-/// where no link is named.
+/// The endpoints that the links of a run use, or all where no link is named.
+pub(super) fn used_endpoints<'a>(
+    config: &'a Config,
+    options: &Options,
+) -> impl Iterator<Item = (&'a EndpointName, &'a Endpoint)> {
+    let used = |name: &EndpointName| {
+        let runs = |link: &&Link| options.runs(&link.name);
+        let mut links = config.links.iter().filter(runs);
+        options.links.is_empty() || links.any(|link| link.from == *name || link.to == *name)
+    };
+    config.endpoints.iter().filter(move |(name, _)| used(name))
+}
+
+/// The embedded registries among them.
 pub(super) fn embedded_endpoints<'a>(
     config: &'a Config,
     options: &Options,
 ) -> Vec<(&'a EndpointName, &'a EmbeddedConfig)> {
-    used_endpoints(config, options)
-        .filter_map(|(name, endpoint)| match endpoint {
-            Endpoint::Embedded(embedded) => Some((name, &**embedded)),
-            _ => None,
-        })
-        .collect()
+    let embedded = used_endpoints(config, options).filter_map(|(name, endpoint)| match endpoint {
+        Endpoint::Embedded(embedded) => Some((name, &**embedded)),
+        _ => None,
+    });
+    embedded.collect()
 }
 
 /// The DNS zones, in the same way.
@@ -154,23 +164,11 @@ pub(super) fn dns_endpoints<'a>(
     config: &'a Config,
     options: &Options,
 ) -> Vec<(&'a EndpointName, &'a DnsConfig)> {
-    used_endpoints(config, options)
-        .filter_map(|(name, endpoint)| match endpoint {
-            Endpoint::Dns(dns) => Some((name, &**dns)),
-            _ => None,
-        })
-        .collect()
-}
-
-fn used_endpoints<'a>(
-    config: &'a Config,
-    options: &Options,
-) -> impl Iterator<Item = (&'a EndpointName, &'a Endpoint)> {
-    config.endpoints.iter().filter(|(name, _)| {
-        let runs = |link: &&Link| options.runs(&link.name);
-        let mut links = config.links.iter().filter(runs);
-        options.links.is_empty() || links.any(|link| link.from == **name || link.to == **name)
-    })
+    let zones = used_endpoints(config, options).filter_map(|(name, endpoint)| match endpoint {
+        Endpoint::Dns(dns) => Some((name, &**dns)),
+        _ => None,
+    });
+    zones.collect()
 }
 
 /// Where an embedded registry passes calls about configurations on to.

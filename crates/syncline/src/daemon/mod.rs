@@ -9,8 +9,10 @@ mod connectors;
 mod given;
 mod opening;
 mod origins;
+mod outlets;
 mod pages;
 mod peers;
+mod planes;
 mod reach;
 mod reload;
 mod takeover;
@@ -35,15 +37,15 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use assemble::AssembleError;
-pub(crate) use connectors::config_upstream;
 use connectors::Surroundings;
+pub(crate) use connectors::config_upstream;
 use given::Given;
 use opening::{Fillers, Opening, open_when_filled};
-use pages::Pages;
+use outlets::Outlets;
+use planes::Planes;
 pub use reach::{Reached, ReachedSource, reach};
 pub use reload::ReloadError;
 pub use takeover::TakeoverError;
-use zones::Zones;
 
 use crate::config::{Config, is_name};
 
@@ -82,8 +84,7 @@ pub struct Daemon {
     install: Install,
     given: Given,
     registries: Vec<ServedRegistry>,
-    pages: Pages,
-    zones: Zones,
+    outlets: Outlets,
     taken_over: CancellationToken,
     cancel: CancellationToken,
     tasks: TaskTracker,
@@ -164,6 +165,14 @@ pub enum DaemonError {
         /// Why not.
         source: syncline_connector_dns::ServeError,
     },
+    /// A control plane could not be served.
+    #[error("serve the control plane `{endpoint}`")]
+    ControlPlane {
+        /// Which one.
+        endpoint: EndpointName,
+        /// Why not.
+        source: syncline_connector_xds::ServeError,
+    },
     /// What an embedded registry passes calls on to cannot be used.
     #[error("set up `configs_from` of the embedded registry `{endpoint}`")]
     ConfigsFrom {
@@ -226,16 +235,22 @@ impl Daemon {
             Some(state) => retired(state, config, &options)?,
             None => Vec::new(),
         };
-        let pages = Pages::default();
-        pages.expect(config, &options);
-        let around = Surroundings::new(config, &registries, &pages, &zones);
+        let outlets = Outlets {
+            planes: Planes::serve(config, &options, &tasks, &cancel).await?,
+            zones,
+            ..Outlets::default()
+        };
+        outlets.pages.expect(config, &options);
+        let around = Surroundings::new(config, &registries, &outlets);
         let spec = assemble::assemble(config, &install, &options, around, &taken, &retired)?;
         let (given, fillers) = (Given::of(&spec), Fillers::of(&spec));
         let engine = Engine::start(spec, state)
             .await
             .map_err(DaemonError::Remembered)?;
         open_when_filled(openings, &fillers, &engine.filling(), &tasks, &cancel);
-        zones.serve(sockets, &fillers, &engine.filling(), &tasks, &cancel);
+        outlets
+            .zones
+            .serve(sockets, &fillers, &engine.filling(), &tasks, &cancel);
         let taken_over = CancellationToken::new();
         if options.control {
             let looking = origins::Looking {
@@ -245,7 +260,7 @@ impl Daemon {
             let looked = Looked {
                 engine: engine.handle(),
                 registries: Arc::new(looking),
-                pages: pages.all(),
+                pages: outlets.pages.all(),
             };
             serve_control(config, &options, looked, &taken_over, &tasks, &cancel);
             peers::exchange(config, &install, &engine.handle(), &tasks, &cancel);
@@ -257,8 +272,7 @@ impl Daemon {
             install,
             given,
             registries,
-            pages,
-            zones,
+            outlets,
             taken_over,
             cancel,
             tasks,

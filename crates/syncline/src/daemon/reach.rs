@@ -10,8 +10,7 @@ use syncline_model::scope::Scope;
 use tokio::sync::mpsc;
 
 use super::connectors::{self, Surroundings};
-use super::pages::Pages;
-use super::zones::Zones;
+use super::outlets::Outlets;
 use crate::config::{Config, Endpoint, Link};
 
 /// How long an endpoint may take to say what it is and to be listed.
@@ -48,8 +47,8 @@ pub async fn reach(config: &Config) -> Vec<Reached> {
         }
         let from: Vec<&Link> = config.links.iter().filter(|l| l.from == *name).collect();
         let to = config.links.iter().find(|link| link.to == *name);
-        let (pages, zones) = (Pages::default(), Zones::default());
-        let around = Surroundings::new(config, &[], &pages, &zones);
+        let outlets = Outlets::default();
+        let around = Surroundings::new(config, &[], &outlets);
         let source = match connectors::source(name, endpoint, &around) {
             Some(source) if !from.is_empty() => {
                 Some(in_time(name, ask_source(&*source, &from)).await)

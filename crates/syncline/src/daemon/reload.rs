@@ -60,7 +60,7 @@ impl Daemon {
             config,
             &self.install,
             &self.options,
-            Surroundings::new(config, &self.registries, &self.pages, &self.zones),
+            Surroundings::new(config, &self.registries, &self.outlets),
             &given,
             &[],
         )?;
@@ -95,17 +95,17 @@ impl Daemon {
             config,
             &self.install,
             &self.options,
-            Surroundings::new(config, &self.registries, &self.pages, &self.zones),
+            Surroundings::new(config, &self.registries, &self.outlets),
             &given,
             &retired,
         )?;
         spec.paused = paused;
-        self.pages.expect(config, &self.options);
+        self.outlets.pages.expect(config, &self.options);
         let now = Given::of(&spec);
         let engine = Engine::start_after(estate, spec, state)
             .await
             .map_err(DaemonError::Remembered)?;
-        self.zones.keep_only(&config.links);
+        self.outlets.zones.keep_only(&config.links);
         let left = self.given.targets_beside(&now);
         let cancel = self.cancel.clone();
         self.tasks.spawn(async move {
@@ -167,7 +167,8 @@ fn what_is_served(endpoint: &Endpoint) -> Option<&'static str> {
     match endpoint {
         Endpoint::Embedded(_) => Some("the embedded registry"),
         Endpoint::Dns(_) => Some("the DNS zone"),
-        Endpoint::Nacos(_) | Endpoint::File(_) | Endpoint::Webhook(_) => None,
+        Endpoint::Xds(_) => Some("the control plane"),
+        _ => None,
     }
 }
 
@@ -195,6 +196,8 @@ mod tests {
             takes_a_restart(&none, &replica),
             ["the embedded registry `r`"]
         );
+        let plane = config("endpoints: { e: { kind: xds } }");
+        assert_eq!(takes_a_restart(&none, &plane), ["the control plane `e`"]);
         let logged = config("log: { format: json }");
         assert_eq!(takes_a_restart(&none, &logged), ["`log`"]);
     }

@@ -25,8 +25,8 @@ use tokio::time::{Instant, sleep};
 
 use super::connectors::{self, Surroundings};
 use super::given::Given;
-use super::pages::Pages;
-use super::zones::Zones;
+use super::outlets::Outlets;
+use super::planes;
 use super::{DaemonError, Options};
 use crate::config::{Config, Endpoint};
 
@@ -124,8 +124,8 @@ async fn register_all(
         let Some(endpoint @ Endpoint::Nacos(_)) = config.endpoints.get(&link.to) else {
             continue;
         };
-        let (pages, zones) = (Pages::default(), Zones::default());
-        let around = Surroundings::new(config, &[], &pages, &zones);
+        let outlets = Outlets::default();
+        let around = Surroundings::new(config, &[], &outlets);
         let sink = connectors::sink(&link.to, endpoint, link, &around);
         let Some(Sink::Target(target)) = sink else {
             continue;
@@ -214,6 +214,8 @@ pub(super) async fn wait_for_places(config: &Config, options: &Options) {
             .map(|(_, dns)| dns.listen)
             .filter(|listen| listen.port() > 0),
     );
+    let planes = planes::endpoints(config, options).into_iter();
+    addresses.extend(planes.map(|(_, plane)| plane.listen));
     while Instant::now() < deadline {
         let gone = socket.as_ref().is_none_or(|socket| !socket.exists());
         if gone && are_free(&addresses).await {

@@ -13,7 +13,7 @@ use super::{DaemonError, Options, connectors};
 use crate::config::{Config, Link};
 
 /// The zones of a configuration, by their endpoints.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Zones(Vec<(EndpointName, ServedZone)>);
 
 /// Makes the zones, and takes the addresses that they are to be served at. A

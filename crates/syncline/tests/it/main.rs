@@ -16,3 +16,4 @@ mod replicas;
 mod sdk;
 mod security;
 mod webhook;
+mod xds;

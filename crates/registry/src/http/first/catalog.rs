@@ -10,8 +10,8 @@ use syncline_model::{InstanceKey, ServiceKey};
 
 use crate::http::Site;
 use crate::http::catalog::{
-    BulkInstance, Summaries, Summary, by_cluster, having, having_instances,
-    int_parameter, matching, page_of_instances, snapshots,
+    BulkInstance, Summaries, Summary, by_cluster, having, having_instances, int_parameter,
+    matching, page_of_instances, snapshots,
 };
 use crate::http::failure::Failure;
 use crate::http::params::Params;

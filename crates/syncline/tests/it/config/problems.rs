@@ -49,7 +49,7 @@ admin: { listen: 0.0.0.0:8849 }
 log: yes
 "
         ),
-        "  syncline.yaml:2:14  `kind: nakos` is not one of nacos, embedded, file, prometheus-file, prometheus-http, template, dns, webhook; did you mean `nacos`?
+        "  syncline.yaml:2:14  `kind: nakos` is not one of nacos, embedded, file, prometheus-file, prometheus-http, template, dns, webhook, xds; did you mean `nacos`?
   syncline.yaml:3:30  `servers: 10.0.0.1:8848` must be a list, such as [10.0.0.1:8848]
   syncline.yaml:3:51  `hold: beet` is not one of auto, connection, beat, persistent; did you mean `beat`?
   syncline.yaml:3:65  `copies: x` must be a whole number from 0 to 255
@@ -436,4 +436,37 @@ fn who_may_use_a_registry_has_to_be_said_where_others_reach_it() {
         let read = parse(&with(&format!(", access: {access}")));
         assert!(read.is_ok(), "{access}: {:?}", read.err());
     }
+}
+
+#[test]
+fn a_control_plane_has_one_link_and_an_address_of_its_own() {
+    let with = |plane: &str, to: &str| {
+        format!(
+            "endpoints: {{ a: {{ kind: nacos, servers: [h] }}, e: {{ kind: xds{plane} }}, f: {{ kind: xds, listen: 127.0.0.1:9 }} }}
+links: [{{ name: one, from: a, to: e }}, {{ name: two, from: a, to: {to} }}]
+"
+        )
+    };
+    for (plane, to, said) in [
+        ("", "e", "link `two` writes `e`, which link `one` writes"),
+        (
+            ", listen: 127.0.0.1:8849",
+            "f",
+            "where the admin server does",
+        ),
+        (", listen: 127.0.0.1:9", "f", "where `e` does"),
+        (", listen: '[::]:18000'", "f", "allow it with `open: true`"),
+        (
+            ", panic_threshold: 101",
+            "f",
+            "must be a percentage, 0 to 100",
+        ),
+        (", max_streams: 0", "f", "`max_streams: 0`"),
+        (", debounce: { quiet: 1s }", "f", "longer than its `max`"),
+    ] {
+        let problems = problems(&with(plane, to));
+        assert!(problems.contains(said), "{plane}: {problems}");
+    }
+    let plane = ", listen: '[::]:18000', open: true, panic_threshold: 0";
+    assert!(parse(&with(plane, "f")).is_ok());
 }

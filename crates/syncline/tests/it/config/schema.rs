@@ -39,7 +39,8 @@ fn the_schema_knows_what_the_reader_knows() {
             "prometheus-http",
             "template",
             "dns",
-            "webhook"
+            "webhook",
+            "xds"
         ]
     );
     // A number may be a reference.

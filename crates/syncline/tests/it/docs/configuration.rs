@@ -37,6 +37,7 @@ fn to_write_a_default_down_changes_nothing() {
             "webhook": {
                 "kind": "webhook", "url": "https://hooks.example.com", "secret": "0123456789abcdef", "tls": {},
             },
+            "xds": { "kind": "xds" },
         },
         "links": [{ "name": "link", "from": "nacos", "to": "embedded" }],
     });
