@@ -14,6 +14,7 @@
 //! * [`http`]: the HTTP client, and UDP pushes.
 //! * [`version`]: what each version can do.
 
+mod codec;
 pub mod grpc;
 pub mod http;
 pub mod message;
