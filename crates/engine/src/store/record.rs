@@ -94,8 +94,9 @@ impl CacheRecord {
         };
         let seen_at_ms = body.number("time")?;
         let count = body.count(LEAST_INSTANCE_BYTES, "number of instances")?;
+        let mut before = Metadata::empty();
         let instances = (0..count)
-            .map(|_| decode_instance(&mut body))
+            .map(|_| decode_instance(&mut body, &mut before))
             .collect::<Result<Vec<_>, _>>()?;
         body.end()?;
         Ok(Self {
@@ -134,8 +135,9 @@ impl LedgerRecord {
         let target = EndpointName::new(body.word("target")?);
         let confirmed_at_ms = body.number("time of confirmation")?.checked_sub(1);
         let count = body.count(LEAST_INSTANCE_BYTES + 3, "number of entries")?;
+        let mut before = Metadata::empty();
         let instances = (0..count)
-            .map(|_| LedgerEntry::read(&mut body))
+            .map(|_| LedgerEntry::read(&mut body, &mut before))
             .collect::<Result<_, _>>()?;
         body.end()?;
         Ok(Self {
@@ -147,9 +149,9 @@ impl LedgerRecord {
 }
 
 impl LedgerEntry {
-    fn read(body: &mut Decoder<'_>) -> Result<Self, RecordError> {
+    fn read(body: &mut Decoder<'_>, before: &mut Metadata) -> Result<Self, RecordError> {
         Ok(Self {
-            instance: decode_instance(body)?,
+            instance: decode_instance(body, before)?,
             state: match body.byte("state")? {
                 0 => LedgerState::Intended,
                 1 => LedgerState::Confirmed,
@@ -217,7 +219,9 @@ fn encode_instance<'a>(encoder: &mut Encoder<'a>, instance: &'a Instance) {
     }
 }
 
-fn decode_instance(body: &mut Decoder<'_>) -> Result<Instance, RecordError> {
+/// Reads an instance. Metadata that says the same as that of the instance before
+/// it is the same in memory too.
+fn decode_instance(body: &mut Decoder<'_>, before: &mut Metadata) -> Result<Instance, RecordError> {
     let flags = body.byte("flags")?;
     if flags & !KNOWN_FLAGS != 0 {
         return Err(RecordError::Malformed("flags"));
@@ -244,6 +248,9 @@ fn decode_instance(body: &mut Decoder<'_>) -> Result<Instance, RecordError> {
     let metadata = (0..pairs)
         .map(|_| Ok((body.word("metadata key")?, body.word("metadata value")?)))
         .collect::<Result<Vec<_>, RecordError>>()?;
+    if before.pairs() != metadata {
+        *before = Metadata::from_pairs(metadata);
+    }
     Ok(Instance {
         key: InstanceKey {
             host,
@@ -254,7 +261,7 @@ fn decode_instance(body: &mut Decoder<'_>) -> Result<Instance, RecordError> {
         healthy: seen_from(flags >> HEALTHY_SHIFT)?,
         enabled: flags & ENABLED != 0,
         ephemeral: seen_from(flags >> EPHEMERAL_SHIFT)?,
-        metadata: Metadata::from_pairs(metadata),
+        metadata: before.clone(),
     })
 }
 
