@@ -41,6 +41,8 @@ pub enum Event {
         going: Vec<Instance>,
         /// Whether it was confirmed lately enough to be taken up again at once.
         fresh: bool,
+        /// Whether the target had confirmed all of it.
+        confirmed: bool,
     },
     /// What a link's guard knew before the start, on this run's clock.
     Guarded {

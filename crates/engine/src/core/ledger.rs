@@ -48,18 +48,41 @@ impl Core {
         }
     }
 
+    /// The ledger learns that a target confirmed what it was given.
+    pub(super) fn note_confirmed(
+        &mut self,
+        link: &LinkName,
+        target: EndpointName,
+        service: &ServiceKey,
+        held: Arc<ServiceSet>,
+    ) {
+        self.effects.push(Effect::Persist(Persist::Confirm {
+            link: link.clone(),
+            target,
+            service: service.clone(),
+            held,
+        }));
+    }
+
     /// What the ledger says a link gave its target before the start.
     pub(super) fn held(
         &mut self,
         name: &LinkName,
         service: ServiceKey,
         set: Arc<ServiceSet>,
-        (going, fresh): (Vec<Instance>, bool),
+        going: Vec<Instance>,
+        (fresh, confirmed): (bool, bool),
     ) {
-        if let Some(link) = self.links.get_mut(name)
-            && !Bug::NoLedger.is_planted()
-        {
-            link.remember(service, set, going, fresh);
+        let Some(link) = self.links.get_mut(name) else {
+            return;
+        };
+        if Bug::NoLedger.is_planted() {
+            return;
+        }
+        let is_all = going.is_empty();
+        link.remember(service.clone(), set, going, fresh);
+        if let Some(state) = link.service_mut(&service) {
+            state.on_record = confirmed && is_all;
         }
     }
 }

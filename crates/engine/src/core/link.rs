@@ -285,6 +285,13 @@ impl Link {
         state.fresh = fresh || self.rules.serves_last_known;
     }
 
+    /// Whether the ledger need not be told again of what was taken up: it is
+    /// taken up at each start, however long ago that was.
+    pub(super) fn ledger_says_so(&self, service: &ServiceKey) -> bool {
+        let state = self.service(service);
+        self.rules.serves_last_known && state.is_some_and(|state| state.on_record)
+    }
+
     /// How many services are taken up again without waiting for a view.
     pub(super) fn to_take_up(&self) -> usize {
         let fresh = self.services.values().filter(|state| state.fresh);
@@ -311,6 +318,7 @@ impl Link {
         };
         self.in_use = self.in_use + kept.in_use() as u64 - state.held.in_use() as u64;
         state.held = kept;
+        state.on_record = false;
     }
 
     /// A write of a service begins; it is the only one of that service.
@@ -368,6 +376,7 @@ impl Link {
             self.in_use = self.in_use + held.in_use() as u64 - state.held.in_use() as u64;
             state.held = held;
             state.live = false;
+            state.on_record = false;
         }
     }
 

@@ -172,7 +172,8 @@ impl Core {
                 set,
                 going,
                 fresh,
-            } => self.held(&link, service, set, (going, fresh)),
+                confirmed,
+            } => self.held(&link, service, set, going, (fresh, confirmed)),
             Event::Guarded {
                 link,
                 freeze,

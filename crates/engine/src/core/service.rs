@@ -24,6 +24,8 @@ pub(super) struct LinkService {
     pub(super) live: bool,
     /// Whether it was confirmed so lately that it is taken up again unseen.
     pub(super) fresh: bool,
+    /// Whether the ledger says just that, as confirmed before the start.
+    pub(super) on_record: bool,
     /// What was let go of before the start and may stand there still, until a
     /// whole view says otherwise.
     pub(super) leaving: BTreeSet<InstanceKey>,
@@ -95,6 +97,7 @@ impl LinkService {
             held: ServiceSet::empty(),
             live: true,
             fresh: false,
+            on_record: false,
             leaving: BTreeSet::new(),
             missing: Missing::new(),
             flips: Flips::new(),
@@ -125,6 +128,7 @@ impl LinkService {
         self.held = held;
         self.live = true;
         self.fresh = false;
+        self.on_record = false;
         self.let_through = self.let_through_later.take();
         self.failures = 0;
         self.failure = None;

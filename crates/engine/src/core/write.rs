@@ -326,6 +326,7 @@ impl Core {
             false => changes.iter().any(waits) && !Bug::WriteFirst.is_planted(),
         };
         state.on_disk.clear();
+        state.on_record = false;
         let changes: Arc<[Change]> = changes.into();
         let going = going(state, &accepted);
         let writing = Writing {
@@ -495,6 +496,7 @@ impl Core {
             return;
         };
         let read = link.rules.target_is_read;
+        let says_so = writing.changes.is_empty() && link.ledger_says_so(service);
         let taken_up = link.confirm(service, Arc::clone(&held));
         if let Some(state) = link.service_mut(service).filter(|_| read) {
             state.former.confirmed(&writing.changes, now);
@@ -508,12 +510,9 @@ impl Core {
         if let Some(link) = self.links.get_mut(name) {
             link.drop_if_idle(service);
         }
-        self.effects.push(Effect::Persist(Persist::Confirm {
-            link: name.clone(),
-            target,
-            service: service.clone(),
-            held,
-        }));
+        if !says_so {
+            self.note_confirmed(name, target, service, held);
+        }
     }
 
     /// Copies went from a registry: whoever reads it may take for native now

@@ -120,6 +120,7 @@ pub(super) fn remembered(
         set: Arc::new(ServiceSet::new(given.collect())),
         going: going.into_iter().map(|entry| entry.instance).collect(),
         fresh,
+        confirmed: was_confirmed,
     }
 }
 

@@ -73,6 +73,23 @@ fn a_list_is_known_again_once_all_of_it_was_given_before_any_list_of_the_source(
 }
 
 #[test]
+fn what_is_taken_up_however_old_is_not_put_on_disk_again() {
+    let mut world = world([link("a", "b").serving_last_known()]);
+    world.register("a", "orders", "10.0.0.1:80");
+    world.start();
+    world.crash();
+    world.pass(seconds(600));
+    world.withhold(Kind::List);
+    world.start();
+    assert_eq!(world.shown("b", "orders").len(), 1);
+    assert_eq!(world.confirmed_ago("a-b", "orders"), Some(seconds(600)));
+    world.let_go(Kind::List);
+    world.register("a", "orders", "10.0.0.2:80");
+    world.run();
+    assert_eq!(world.confirmed_ago("a-b", "orders"), Some(seconds(0)));
+}
+
+#[test]
 fn a_target_that_had_nothing_is_filled_by_the_first_list() {
     let mut world = world([link("a", "b")]);
     world.register("a", "orders", "10.0.0.1:80");

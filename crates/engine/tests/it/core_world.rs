@@ -148,6 +148,7 @@ impl World {
                 set: record.set,
                 going: record.going,
                 fresh,
+                confirmed: record.confirmed.is_some(),
             });
         }
         for name in self
@@ -365,6 +366,12 @@ impl World {
     /// How far a link has filled its target since the start.
     pub(crate) fn filled(&self, link: &str) -> Option<Fill> {
         self.filled.get(link).copied()
+    }
+
+    /// How long ago the ledger says that a link's target confirmed a service.
+    pub(crate) fn confirmed_ago(&self, link: &str, name: &str) -> Option<Duration> {
+        let record = self.disk.ledger.get(&(link.into(), service(name)))?;
+        record.confirmed.map(|at| self.now.since(at))
     }
 
     /// What a link would write now.

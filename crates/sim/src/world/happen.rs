@@ -362,6 +362,7 @@ impl World<'_> {
                 set: record.set,
                 going: record.going,
                 fresh,
+                confirmed: confirmed.is_some(),
             });
         }
         for link in &self.setup.links {

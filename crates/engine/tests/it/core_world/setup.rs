@@ -27,6 +27,7 @@ pub(crate) struct LinkSetup {
     pub(crate) realtime: bool,
     pub(crate) target_is_read: bool,
     pub(crate) marks: bool,
+    pub(crate) serves_last_known: bool,
     pub(crate) scope: Scope,
     pub(crate) mapping: MappingRules,
     pub(crate) source_lost: SourceLost,
@@ -50,6 +51,7 @@ pub(crate) fn link(from: &str, to: &str) -> LinkSetup {
         realtime: true,
         target_is_read: true,
         marks: true,
+        serves_last_known: false,
         scope: Scope::everything(),
         mapping: MappingRules::identity(),
         source_lost: SourceLost::Keep,
@@ -89,6 +91,12 @@ impl LinkSetup {
     /// Writes no marks, as into an embedded registry.
     pub(crate) fn unmarked(mut self) -> Self {
         self.marks = false;
+        self
+    }
+
+    /// Gives its target again what it had before, however old.
+    pub(crate) fn serving_last_known(mut self) -> Self {
+        self.serves_last_known = true;
         self
     }
 
@@ -162,7 +170,7 @@ impl LinkSetup {
             },
             removal: self.removal,
             guard: self.guard,
-            serves_last_known: false,
+            serves_last_known: self.serves_last_known,
             realtime: self.realtime,
             source_lost: self.source_lost,
             health_dwell: self.health_dwell,
