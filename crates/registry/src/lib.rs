@@ -35,6 +35,7 @@
 //! ```
 
 mod access;
+mod ages;
 mod answers;
 mod changes;
 mod check;

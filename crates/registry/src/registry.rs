@@ -10,6 +10,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::access::Access;
+use crate::ages::Ages;
 use crate::answers::Answers;
 use crate::changes::{Changes, Listeners};
 use crate::configs::ConfigUpstream;
@@ -48,6 +49,7 @@ pub(crate) struct Inner {
     pub(crate) udp: Udp,
     pub(crate) interner: Arc<Interner>,
     pub(crate) answers: Answers,
+    pub(crate) ages: Ages,
     pub(crate) counters: Counters,
     /// Who may do what; `None` where everybody may do everything.
     pub(crate) access: Option<Access>,
@@ -153,6 +155,7 @@ impl Registry {
             store,
             saver,
             answers: Answers::new(settings.limits.answer_cache_bytes),
+            ages: Ages::default(),
             udp: Udp::new(settings.udp.clone()),
             access,
             settings,

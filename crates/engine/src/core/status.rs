@@ -167,6 +167,21 @@ impl Core {
         }
     }
 
+    /// How long ago what each link gives its target was last known to be true;
+    /// `None` while its source is heard, and where it was never known.
+    pub fn ages(&self, now: Moment) -> Vec<(LinkName, Option<Duration>)> {
+        let age = |link: &Link| {
+            let source = &self.readers[&link.rules.from];
+            let is_heard = source.complete_at.is_some() && !is_lost(source);
+            let known = source.last_complete().filter(|_| !is_heard);
+            known.map(|at| now.since(at))
+        };
+        let links = self.links.values();
+        links
+            .map(|link| (link.rules.name.clone(), age(link)))
+            .collect()
+    }
+
     fn link_status(&self, link: &Link, now: Moment) -> LinkStatus {
         let rules = &link.rules;
         let source = &self.readers[&rules.from];
@@ -205,7 +220,7 @@ impl Core {
 fn state(link: &Link, source: &Reader, pending: usize, holds: &[HoldStatus]) -> LinkState {
     if link.paused {
         LinkState::Paused
-    } else if source.down.is_some() || source.failing().is_some() {
+    } else if is_lost(source) {
         LinkState::SourceLost
     } else if link.report.is_none() || !link.settled {
         LinkState::Starting
@@ -218,6 +233,10 @@ fn state(link: &Link, source: &Reader, pending: usize, holds: &[HoldStatus]) -> 
     } else {
         LinkState::InStep
     }
+}
+
+fn is_lost(source: &Reader) -> bool {
+    source.down.is_some() || source.failing().is_some()
 }
 
 fn endpoint_status(name: &EndpointName, reader: &Reader, now: Moment) -> EndpointStatus {

@@ -341,6 +341,15 @@ impl EngineHandle {
         self.ask(Control::Status).await
     }
 
+    /// How long ago what each link gives its target was last known to be true;
+    /// `None` while its source is heard, and where it was never known.
+    ///
+    /// # Errors
+    /// When the engine has stopped.
+    pub async fn ages(&self) -> Result<Vec<(LinkName, Option<Duration>)>, Stopped> {
+        self.look(Core::ages).await
+    }
+
     /// What would be written now.
     ///
     /// # Errors

@@ -12,6 +12,7 @@ use syncline_model::{ClusterName, Instance, InstanceKey, Metadata, Seen, Service
 use syncline_nacos::message;
 
 use super::Site;
+use super::age::aged;
 use super::asker::{Asker, Heard};
 use super::failure::{Code, Failure, ok};
 use super::first;
@@ -189,13 +190,15 @@ pub(super) async fn list(
     let healthy_only = params.strict_flag("healthyOnly");
     let grouped = service.grouped();
     let heard = asker.listen(&site.registry, &params, &service, &clusters)?;
+    let age = site.registry.age_of(&service);
     let answer = site.registry.shown(service, clusters, healthy_only)?;
-    if heard == Heard::ByPolling {
-        let shown = answer.shown_as(&grouped).polled();
-        return Ok(Json(shown).into_response());
-    }
-    let body = answer.over_http()?;
-    Ok(([(header::CONTENT_TYPE, JSON)], body).into_response())
+    let list = match heard {
+        Heard::ByPolling => Json(answer.shown_as(&grouped).polled()).into_response(),
+        Heard::ByPush | Heard::Unasked => {
+            ([(header::CONTENT_TYPE, JSON)], answer.over_http()?).into_response()
+        }
+    };
+    Ok(aged(age, list))
 }
 
 pub(super) async fn detail(State(site): State<Site>, params: Params) -> Result<Response, Failure> {

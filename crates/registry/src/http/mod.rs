@@ -31,6 +31,7 @@
 //! and tests compare all others. `docs/reference/nacos-compatibility.md` is
 //! made from it.
 
+mod age;
 mod asker;
 mod batch;
 mod catalog;

@@ -9,6 +9,7 @@ use serde::Serialize;
 use syncline_model::GroupName;
 
 use super::Site;
+use super::age::aged;
 use super::clients::{self, Words};
 use super::failure::{Failure, InResult, result};
 use super::instance::{self, Found};
@@ -123,8 +124,9 @@ async fn list(State(site): State<Site>, params: Params) -> Result<Response, InRe
     let clusters = Clusters::new(params.or("clusterName", ""));
     let healthy_only = params.strict_flag("healthyOnly");
     let grouped = service.grouped();
+    let age = site.registry.age_of(&service);
     let answer = site.registry.shown(service, clusters, healthy_only)?;
-    Ok(result(answer.shown_as(&grouped)))
+    Ok(aged(age, result(answer.shown_as(&grouped))))
 }
 
 /// The one v2 call that wants the group in the name, and answers without a

@@ -4,6 +4,7 @@
 //! [`Daemon::start`] assembles connectors and links from a [`Config`] and hands
 //! them to the engine. Nothing is decided here.
 
+mod ages;
 mod assemble;
 mod connectors;
 mod given;
@@ -247,6 +248,7 @@ impl Daemon {
         let engine = Engine::start(spec, state)
             .await
             .map_err(DaemonError::Remembered)?;
+        ages::keep_telling(engine.handle(), &registries, &tasks, &cancel);
         open_when_filled(openings, &fillers, &engine.filling(), &tasks, &cancel);
         outlets
             .zones

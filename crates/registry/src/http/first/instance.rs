@@ -6,6 +6,7 @@ use axum::response::{IntoResponse, Response};
 use syncline_model::{InstanceKey, ServiceKey};
 
 use crate::http::Site;
+use crate::http::age::aged;
 use crate::http::asker::{Asker, Heard};
 use crate::http::failure::{Failure, ok};
 use crate::http::instance::{described, kind, named, override_with, put_in};
@@ -38,7 +39,8 @@ pub(super) async fn list(
         return Ok(Json(listed::nothing(&grouped, reader, version)).into_response());
     };
     let listed = Listed::new(&snapshot, (&grouped, service.name.as_str()), reader);
-    Ok(Json(listed).into_response())
+    let age = site.registry.age_of(&service);
+    Ok(aged(age, Json(listed).into_response()))
 }
 
 /// Registers what the parameters describe anew. Java's clients update only

@@ -5,6 +5,7 @@ use axum::response::Response;
 use syncline_model::ClusterName;
 
 use crate::http::Site;
+use crate::http::age::aged;
 use crate::http::failure::{Code, InResult, failed_result, result};
 use crate::http::instance;
 use crate::http::params::Params;
@@ -33,6 +34,7 @@ pub(super) async fn register_or_beat(
 pub(super) async fn list(State(site): State<Site>, params: Params) -> Result<Response, InResult> {
     let service = params.service_and_group()?;
     let clusters = Clusters::new(params.or("clusterName", ClusterName::DEFAULT));
+    let age = site.registry.age_of(&service);
     let answer = site.registry.shown(service, clusters, false)?;
-    Ok(result(answer.hosts()))
+    Ok(aged(age, result(answer.hosts())))
 }

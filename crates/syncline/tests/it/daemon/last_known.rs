@@ -11,7 +11,7 @@ use tokio::time::sleep;
 use super::PATIENCE;
 use super::application::Application;
 use super::process::{Setup, said};
-use super::registry::{Embedded, Nacos, http};
+use super::registry::{Embedded, Nacos, exchange, http};
 use super::seen::{Instance, Service};
 use super::subscriber::Subscriber;
 
@@ -49,6 +49,16 @@ async fn counts(nacos: Nacos) -> anyhow::Result<Vec<u64>> {
     Ok(services.filter_map(|it| it["ipCount"].as_u64()).collect())
 }
 
+/// The age that is said beside the list of a service.
+async fn age_of(nacos: Nacos, service: &Service) -> anyhow::Result<Option<u64>> {
+    let path = format!("/nacos/v1/ns/instance/list?serviceName={}", service.name);
+    let (head, _) = exchange(nacos.http, "GET", &path).await?;
+    let age = head
+        .lines()
+        .find_map(|it| it.strip_prefix("syncline-age: "));
+    Ok(age.map(str::parse).transpose()?)
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn after_a_crash_with_its_source_dead_a_registry_answers_whole_lists_or_not_at_all()
 -> anyhow::Result<()> {
@@ -65,6 +75,7 @@ async fn after_a_crash_with_its_source_dead_a_registry_answers_whole_lists_or_no
         .is(|status| status.links[0].instances == all && status.links[0].pending == 0)
         .await?;
     let replica = Nacos::at(replica);
+    assert_eq!(age_of(replica, &service(0)).await?, None);
     // Additions over a connection are put on disk in groups, a second apart.
     sleep(patience(Duration::from_secs(2))).await;
     daemon.kill().await?;
@@ -100,6 +111,8 @@ async fn after_a_crash_with_its_source_dead_a_registry_answers_whole_lists_or_no
         link.last_known_seconds_ago.is_some_and(|age| age > 0.0),
         "{link:#?}"
     );
+    let age = age_of(replica, &service(0)).await?;
+    assert!(age.is_some_and(|age| age > 0), "{age:?}");
     let told = said(&daemon.command(&["status"]).await?);
     assert!(told.contains(" ago, before the start"), "{told}");
     assert!(daemon.log().contains("answers with what it last had"));

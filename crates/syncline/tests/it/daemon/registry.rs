@@ -225,6 +225,17 @@ pub(crate) async fn http(
     method: &str,
     path: &str,
 ) -> anyhow::Result<(u16, String)> {
+    let (head, body) = exchange(server, method, path).await?;
+    let status = head.split_whitespace().nth(1).and_then(|s| s.parse().ok());
+    Ok((status.with_context(|| head.clone())?, body))
+}
+
+/// What an answer says before its body, and the body.
+pub(crate) async fn exchange(
+    server: SocketAddr,
+    method: &str,
+    path: &str,
+) -> anyhow::Result<(String, String)> {
     let request =
         format!("{method} {path} HTTP/1.0\r\nHost: {server}\r\nContent-Length: 0\r\n\r\n");
     let exchange = async {
@@ -242,8 +253,7 @@ pub(crate) async fn http(
     let Some((head, body)) = answer.split_once("\r\n\r\n") else {
         bail!("{}: no end of headers in {answer:?}", what());
     };
-    let status = head.split_whitespace().nth(1).and_then(|s| s.parse().ok());
-    Ok((status.with_context(what)?, body.to_owned()))
+    Ok((head.to_owned(), body.to_owned()))
 }
 
 fn escaped(text: &str) -> String {
