@@ -36,8 +36,8 @@ pub(crate) struct Domains<'a> {
 
 impl<'a> Domains<'a> {
     /// Hosts have no case, and Nacos's names do. Where names differ in nothing
-    /// else, the one that has no capitals has the host, or else the first of
-    /// them, and the others have theirs with capitals escaped.
+    /// else, the one with the fewest capitals has the host, of equals the first,
+    /// and the others have theirs with capitals escaped.
     pub(crate) fn new(services: impl Iterator<Item = &'a ServiceKey>) -> Self {
         let mut owners: BTreeMap<Arc<str>, &ServiceKey> = BTreeMap::new();
         let mut losers = Vec::new();
@@ -46,7 +46,7 @@ impl<'a> Domains<'a> {
                 Entry::Vacant(free) => {
                     free.insert(service);
                 }
-                Entry::Occupied(mut taken) if domain(service, true) == *taken.key() => {
+                Entry::Occupied(mut taken) if capitals(service) < capitals(taken.get()) => {
                     losers.push(taken.insert(service));
                 }
                 Entry::Occupied(_) => losers.push(service),
@@ -86,6 +86,16 @@ fn domain(service: &ServiceKey, exact: bool) -> Arc<str> {
     let group = part(service.group.as_str(), false);
     let namespace = part(service.namespace.as_str(), false);
     format!("{name}.{group}.{namespace}").into()
+}
+
+fn capitals(service: &ServiceKey) -> usize {
+    let parts = [
+        service.name.as_str(),
+        service.group.as_str(),
+        service.namespace.as_str(),
+    ];
+    let bytes = parts.into_iter().flat_map(str::bytes);
+    bytes.filter(u8::is_ascii_uppercase).count()
 }
 
 fn escaped(text: &str, escape: char, plain: impl Fn(u8) -> bool) -> String {
@@ -152,15 +162,15 @@ mod tests {
     }
 
     #[test]
-    fn of_names_that_differ_in_case_the_plain_one_has_the_host() {
-        let group = |name: &str| ServiceKey::new("public", "g", name);
+    fn of_names_that_differ_in_case_the_plainest_has_the_host() {
+        let group = |name: &str| ServiceKey::new("public", "G", name);
         let keys = [group("ORDER"), group("Order"), group("order")];
         let Domains { of: all, renamed } = Domains::new(keys.iter());
         assert_eq!(renamed.len(), 2);
         assert_eq!(&*all[&keys[2]], "order.g.public");
-        assert_eq!(&*all[&keys[1]], "~4frder.g.public");
+        assert_eq!(&*all[&keys[1]], "~4frder.~47.public");
         let without_plain = Domains::new(keys[..2].iter()).of;
-        assert_eq!(&*without_plain[&keys[0]], "order.g.public");
-        assert_eq!(&*without_plain[&keys[1]], "~4frder.g.public");
+        assert_eq!(&*without_plain[&keys[1]], "order.g.public");
+        assert_eq!(&*without_plain[&keys[0]], "~4f~52~44~45~52.~47.public");
     }
 }

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use anyhow::Context as _;
 use serde_json::Value;
+use syncline_testkit::output::HOSTILE;
 use syncline_testkit::ports::PortBlock;
 use syncline_testkit::{eventually, run};
 
@@ -248,4 +249,43 @@ async fn no_request_fails_with_the_state_of_the_world() -> anyhow::Result<()> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_request_fails_with_deltas() -> anyhow::Result<()> {
     no_request_fails("DELTA_GRPC").await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn any_name_is_one_that_envoy_takes() -> anyhow::Result<()> {
+    if !run::require_built("envoy") {
+        return Ok(());
+    }
+    let source = Embedded::serve().await?;
+    let nothing = Instance::at("127.0.0.1:9");
+    let mut taken = 0;
+    for name in HOSTILE {
+        // A registry takes not every name.
+        let registered = source.nacos.register(&Service::plain(name), &nothing).await;
+        taken += usize::from(registered.is_ok());
+    }
+    assert!(taken > 20, "{taken}");
+    let mut setup = Setup::new()?;
+    let gateway = setup.address()?;
+    let listener = format!("listener: \"{gateway}\"");
+    let (_daemon, plane) = super::feed(setup, source.nacos, &listener)?;
+    let envoy = Envoy::start(plane, "DELTA_GRPC")?;
+    for cluster in [
+        "%e8%ae%a2%e5%8d%95%f0%9f%98%80",
+        "%24%28id%29",
+        "UPPER_lower-9",
+    ] {
+        let cluster = format!("public/DEFAULT_GROUP/{cluster}");
+        let is_there = || async {
+            envoy
+                .hosts(&cluster)
+                .await
+                .is_ok_and(|hosts| hosts.is_some())
+        };
+        eventually(PATIENCE, is_there).await;
+    }
+    // Nobody listens there.
+    answers(gateway, "~24~28id~29.default_group.public", 503).await;
+    assert_eq!(envoy.refused().await?, 0);
+    Ok(())
 }
