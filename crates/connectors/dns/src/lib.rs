@@ -9,11 +9,11 @@
 //! | `_service._tcp`, with the same endings | SRV |
 //! | `10-0-0-1.service.group.namespace` | A or AAAA: what SRV records name |
 //!
-//! What is decided is decided by pure functions: [`label`] turns names that DNS
-//! cannot hold into labels that it can, [`records`] makes one service's records,
-//! [`zone`] knows which names there are, [`request`] reads a question, [`answer`]
-//! answers it, [`reply`] writes the answer down, [`limit`] says who gets it.
-//! [`serve`] alone touches sockets.
+//! What is decided is decided by pure functions: `label` turns names that DNS
+//! cannot hold into labels that it can, `records` makes one service's records,
+//! `zone` knows which names there are, `request` reads a question, `answer`
+//! answers it, `reply` writes the answer down, `limit` says who gets it.
+//! `serve` alone touches sockets.
 //!
 //! A server that only answers for its own zone reads one question and one OPT
 //! record and writes six types of records, so the wire format stands here in

@@ -4,9 +4,9 @@
 //! The engine gives a target one service at a time, in order, and again until it
 //! was taken: so posts about one service come in order, each at least once.
 //! What is decided here is what changed since the last post that was taken
-//! ([`memory`]), how that looks ([`event`]), how it is signed
-//! ([`signature`]), where a post may go ([`guarded`]), and what an answer means
-//! ([`answer`]). [`target`] posts.
+//! (`memory`), how that looks (`event`), how it is signed
+//! (`signature`), where a post may go (`guarded`), and what an answer means
+//! (`answer`). `target` posts.
 //!
 //! This crate must never follow a redirect, nor connect to an address that the
 //! operator of the receiver's name server, and not of Syncline, chose to be our

@@ -219,4 +219,6 @@ impl Renderer {
 }
 
 #[cfg(test)]
+mod again;
+#[cfg(test)]
 mod tests;

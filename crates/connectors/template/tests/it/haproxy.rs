@@ -37,18 +37,20 @@ backend {{ s.id }}
 {% endfor %}
 ";
 
-/// A signal says nothing of whether it was taken, and one that comes in the
-/// middle of a reload may be lost: it has gone well once there is a new worker.
+/// A signal says nothing of whether it was taken, and one that comes just when a
+/// reload is through may be lost: it has gone well once there is a new worker.
 const RELOAD: &str = "
 echo >> DIR/reloads
 workers=/proc/MASTER/task/MASTER/children
 former=\" $(cat $workers) \"
-kill -USR2 MASTER
-for try in $(seq 500); do
-    for worker in $(cat $workers); do
-        case \"$former\" in *\" $worker \"*) ;; *) exit 0 ;; esac
+for try in $(seq 10); do
+    kill -USR2 MASTER
+    for look in $(seq 50); do
+        sleep 0.02
+        for worker in $(cat $workers); do
+            case \"$former\" in *\" $worker \"*) ;; *) exit 0 ;; esac
+        done
     done
-    sleep 0.02
 done
 echo no new worker
 exit 1
