@@ -14,6 +14,7 @@ mod namespaces;
 mod naming;
 mod quotas;
 mod sdk;
+mod selectors;
 mod server;
 mod tls;
 mod udp;

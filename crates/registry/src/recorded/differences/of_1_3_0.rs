@@ -16,6 +16,7 @@ pub(in crate::recorded) const OF_1_3_0: Differences = Differences {
                 "namespaces list",
                 "v1 namespace id exists?",
                 "v1 namespace detail",
+                "v1 namespace create",
             ],
         ),
         (
@@ -104,12 +105,7 @@ pub(in crate::recorded) const OF_1_3_0: Differences = Differences {
                 "catalog service, no name",
                 "v1 health PUT unknown service",
                 "v1 service create without a threshold",
-                "bad selector",
             ],
-        ),
-        (
-            "there is no selector but none",
-            &["create, label selector", "service detail, selector"],
         ),
         (
             "a beat names its service by serviceName",

@@ -42,6 +42,11 @@ pub(in crate::recorded) const OF_2_2_4: Differences = Differences {
                 "namespaces list",
                 "v1 namespace id exists?",
                 "v1 namespace detail",
+                "v1 namespace create",
+                "v2 namespace create",
+                "v2 namespace detail",
+                "v2 namespace edit",
+                "v2 namespace delete",
             ],
         ),
         (
@@ -78,14 +83,6 @@ pub(in crate::recorded) const OF_2_2_4: Differences = Differences {
                 "v2 service list bad pageNo",
                 "batch, instances missing",
                 "no instance",
-            ],
-        ),
-        (
-            "there is no selector but none",
-            &[
-                "create, label selector",
-                "service detail, selector",
-                "v1 selector types",
             ],
         ),
         (

@@ -194,6 +194,12 @@ async fn instances_and_settings_that_were_said_to_be_taken_outlive_a_kill() -> a
     };
     let users = ServiceRef::new("public", "G", "users");
     connection.persistent_register(&users, stays).await?;
+    // Nobody is there to be looked at.
+    let unchecked = checker.map(|(name, value)| match name {
+        "serviceName" => (name, "G@@users"),
+        _ => (name, value),
+    });
+    nacos.call("PUT", "cluster", &unchecked).await?;
 
     let before = serving.seen().await?;
     assert_eq!(before[1]["count"], 2, "{before:#?}");

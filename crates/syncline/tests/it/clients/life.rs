@@ -28,6 +28,11 @@ fn other() -> Instance {
     unattended(Instance::at("10.9.0.1:80"))
 }
 
+/// An instance that is there when the registry looks: the registry itself.
+fn attended(nacos: &Nacos) -> Instance {
+    Instance::at(&nacos.http.to_string())
+}
+
 async fn life(kind: Kind, nacos: Nacos, persists: bool) -> anyhow::Result<()> {
     let namespace = &kind.namespace();
     let (provider, consumer) = tokio::try_join!(
@@ -103,7 +108,7 @@ impl Life {
     }
 
     async fn persists(&self) -> anyhow::Result<()> {
-        let stays = Instance::at("10.0.2.1:80");
+        let stays = attended(&self.nacos);
         self.provider.persist(&self.disks, &stays).await?;
         shows(&self.nacos, &self.disks, &[stays]).await
     }
@@ -118,7 +123,7 @@ impl Life {
         consumer.is_told(&self.orders, &[other()], "ended").await?;
         shows(&self.nacos, &self.workers, &[]).await?;
         if persists {
-            shows(&self.nacos, &self.disks, &[Instance::at("10.0.2.1:80")]).await?;
+            shows(&self.nacos, &self.disks, &[attended(&self.nacos)]).await?;
         }
         Ok(())
     }

@@ -11,7 +11,6 @@ pub(in crate::recorded) const LIVE_1_3_0: Differences = Differences {
             "there is no cluster to tell of, and an invented leader would mislead",
             &["operator/cluster/state", "/raft/"],
         ),
-        ("there is no selector but none", &["selector={"]),
         (
             "1.3 takes these names, and its lists fail from then on",
             &["serviceName=@@x", "serviceName=x@@"],

@@ -11,7 +11,6 @@ pub(in crate::recorded) const LIVE_2_0_3: Differences = Differences {
             "there is no cluster to tell of, and an invented leader would mislead",
             &["operator/distro/client", "operator/cluster/state", "/raft/"],
         ),
-        ("there is no selector but none", &["selector/types"]),
         (
             "nothing is written twice, as by a server that comes from 1.x",
             &["GET /v1/ns/operator/switches"],

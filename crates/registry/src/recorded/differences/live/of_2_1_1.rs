@@ -11,7 +11,6 @@ pub(in crate::recorded) const LIVE_2_1_1: Differences = Differences {
             "there is no cluster to tell of, and an invented leader would mislead",
             &["operator/distro/client", "operator/cluster/state", "/raft/"],
         ),
-        ("there is no selector but none", &["selector/types"]),
         (
             "nothing could use such an instance",
             &[

@@ -15,7 +15,6 @@ pub(in crate::recorded) const LIVE_2_2_4: Differences = Differences {
             "there is no cluster to tell of, and an invented leader would mislead",
             &["operator/distro/client"],
         ),
-        ("there is no selector but none", &["selector/types"]),
         (
             "nothing could use such an instance",
             &[
