@@ -9,6 +9,7 @@ mod of_2_1_1;
 mod of_2_2_4;
 mod of_2_5_1;
 mod of_3_0_3;
+mod shared;
 
 pub(super) use live::{LIVE_1_3_0, LIVE_2_0_3, LIVE_2_1_1, LIVE_2_2_4};
 pub(super) use of_1_3_0::OF_1_3_0;
@@ -47,10 +48,13 @@ pub(super) struct Differences {
     pub(super) missing: &'static [&'static str],
     /// Why answers differ, and the steps where they do, by a part of their
     /// note; with a `$` at its end, by the end of it.
-    pub(super) different: &'static [(&'static str, &'static [&'static str])],
+    pub(super) different: &'static [Different],
     /// So many answers are equal at least.
     pub(super) equal: usize,
 }
+
+/// Why answers differ, and where.
+pub(super) type Different = (&'static str, &'static [&'static str]);
 
 /// Whether what is listed means a step.
 pub(super) fn means(listed: &str, note: &str) -> bool {

@@ -1,42 +1,16 @@
 //! Nacos 1.3.0, as its naming and core modules answer without a console.
 
-use super::Differences;
+use super::{Differences, shared};
 
 pub(in crate::recorded) const OF_1_3_0: Differences = Differences {
     recording: "1.3.0",
     version: "1.3.0",
     missing: &[],
     different: &[
-        (
-            "the recorded server has no console",
-            &[
-                "state: v1 console",
-                "health liveness",
-                "health readiness",
-                "namespaces list",
-                "v1 namespace id exists?",
-                "v1 namespace detail",
-                "v1 namespace create",
-            ],
-        ),
-        (
-            "there is no cluster to tell of, and an invented leader would mislead",
-            &["raft leader", "raft state", "cluster state"],
-        ),
-        (
-            "what servers say to each other",
-            &["service status v1", "service checksum v1"],
-        ),
-        (
-            "nothing could use such an instance",
-            &[
-                "weight NaN",
-                "register: port 70000",
-                "register: port 65536",
-                "register: port 0",
-                "register: port -1",
-            ],
-        ),
+        shared::RECORDED_WITHOUT_CONSOLE,
+        shared::NO_CLUSTER_1_3_0_TO_1_4_8,
+        shared::BETWEEN_SERVERS,
+        shared::USELESS_INSTANCE_1_3_0_TO_1_4_8,
         (
             "1.3 takes numbers and dots for an IP address only where they are one; others are host names to a 2.x",
             &["register: ip 1.2.3", "v1 list: reg-ip"],
@@ -55,44 +29,12 @@ pub(in crate::recorded) const OF_1_3_0: Differences = Differences {
                 "namespace with odd names",
             ],
         ),
-        (
-            "1.x keeps all parts of such a name as the service's",
-            &["v1 list: a@@b"],
-        ),
-        (
-            "a service is ephemeral or persistent, as from 2.0 on, and one that is created is persistent",
-            &[
-                "ephemeral=maybe",
-                "ephemeral into a",
-                "persistent into a",
-                "v1 list: all of reg-a",
-                "v1 list: reg-a",
-                "v1 list: reg-p",
-                "healthyOnly=yes",
-                "statuses: v1",
-                "persistent one after DELETE",
-                "v1 list: explicitly created",
-                "service delete with",
-            ],
-        ),
-        (
-            "an address registers once in a service, as from 2.0 on: another cluster is a move",
-            &[
-                "v1 list: reg-c",
-                "udpPort without a known",
-                "v1 list: grouped name of DEFAULT_GROUP",
-                "v1 service detail, with clusters",
-            ],
-        ),
-        (
-            "a service exists once something was registered in it",
-            &["v1 list: reg-nan", "v1 list: reg-badc"],
-        ),
-        (
-            "instance ids are derived, whatever generator is asked for",
-            &["v1 list: reg-hb", "v1 list: timeouts from metadata"],
-        ),
-        ("a patch sets no health", &["after PATCH enabled"]),
+        shared::ALL_PARTS_OF_A_NAME_KEPT,
+        shared::EPHEMERAL_OR_PERSISTENT,
+        shared::ADDRESS_ONCE_IN_A_SERVICE,
+        shared::SERVICE_BY_REGISTRATION,
+        shared::DERIVED_IDS_OF_1_X,
+        shared::PATCH_SETS_NO_HEALTH,
         (
             "what is set for an instance lies over what it registers, as from 2.0 on: it stays when the instance registers again, and takes no key away",
             &["after batch metadata", "after register again"],
@@ -107,10 +49,7 @@ pub(in crate::recorded) const OF_1_3_0: Differences = Differences {
                 "v1 service create without a threshold",
             ],
         ),
-        (
-            "a beat names its service by serviceName",
-            &["beat: old style dom"],
-        ),
+        shared::BEAT_NAMES_BY_SERVICE_NAME,
         (
             "a beat is for what beats",
             &["beat: light, persistent instance"],
@@ -127,19 +66,13 @@ pub(in crate::recorded) const OF_1_3_0: Differences = Differences {
             ],
         ),
         ("worded otherwise", &["catalog instances unknown service"]),
-        ("a switch is set by the configuration", &["switch PUT"]),
+        shared::SWITCH_BY_CONFIGURATION_1_3_0_TO_2_2_4,
         (
             "Go's clients of any version are pushed changes",
             &["subscribe by UDP, Go client"],
         ),
-        (
-            "gRPC is served whatever is presented, 1.x has none",
-            &["server check before setup"],
-        ),
-        (
-            "empty services go after 60 s, and not up to 60 s later; what was refused was never there",
-            &["metrics at the end"],
-        ),
+        shared::GRPC_IS_ALWAYS_SERVED,
+        shared::EMPTY_SERVICES_AFTER_60_S,
     ],
     equal: 876,
 };

@@ -1,38 +1,21 @@
 //! Nacos 2.2.4, as its naming and core modules answer without a console.
 
-use super::Differences;
+use super::{Differences, shared};
 
 pub(in crate::recorded) const OF_2_2_4: Differences = Differences {
     recording: "2.2.4-x86",
     version: "2.2.4",
     missing: &[],
     different: &[
-        (
-            "a change of metadata changes metadata: it resets no weight, and enables nothing",
-            &[
-                "v2 catalog instances grouped",
-                "v2 catalog instances ungrouped",
-                "v2 catalog instances cluster",
-                "v2 catalog instances enabledOnly=false",
-            ],
-        ),
-        (
-            "lists are in order of their names",
-            &["v2 catalog instances page 2 of size 2"],
-        ),
-        (
-            "the page is cut after the filter, and not past its end",
-            &["v2 catalog instances healthyOnly"],
-        ),
+        shared::METADATA_ALONE_CHANGES,
+        shared::LISTS_IN_ORDER,
+        shared::PAGE_CUT_AFTER_FILTER,
         (
             "an instance at a port that cannot be was refused",
             &["v2 catalog instances past the end"],
         ),
-        (
-            "there is no cluster to tell of, and an invented leader would mislead",
-            &["distro client"],
-        ),
-        ("a switch is set by the configuration", &["switch PUT"]),
+        shared::NO_CLUSTER_2_2_4_TO_3_0_3,
+        shared::SWITCH_BY_CONFIGURATION_1_3_0_TO_2_2_4,
         (
             "the recorded server has no console",
             &[
@@ -108,10 +91,7 @@ pub(in crate::recorded) const OF_2_2_4: Differences = Differences {
             "2.2.4 repeats a list that is shorter than a page on every page",
             &["of size 100"],
         ),
-        (
-            "2.x refuses it by a fault",
-            &["v1 health PUT with NONE", "v1 health PUT, short path"],
-        ),
+        shared::REFUSED_BY_A_FAULT,
         (
             "empty services go after 60 s, and not up to 60 s later",
             &["metrics at the end"],
@@ -134,31 +114,14 @@ pub(in crate::recorded) const OF_2_2_4: Differences = Differences {
             "a read shows a change at once, 2.2.4 lags",
             &["on a connection without labels.module"],
         ),
-        (
-            "the operation's name is not kept",
-            &["batch, unknown type", "unknown instance op"],
-        ),
+        shared::OPERATION_NAME_NOT_KEPT,
         (
             "2.2.4 is poisoned by it: lists fail from then on",
             &["blank service name"],
         ),
-        (
-            "blank places and grouped names mean what they mean over HTTP",
-            &[
-                "no group field",
-                "no namespace field",
-                "query blank group",
-                "query grouped name",
-            ],
-        ),
-        (
-            "400 is the code for what a client did wrong",
-            &["query no service name"],
-        ),
-        (
-            "no field is ever left out",
-            &["subscribe without clusters field"],
-        ),
+        shared::PLACES_MEAN_AS_OVER_HTTP,
+        shared::CLIENT_ERROR_IS_400,
+        shared::NO_FIELD_LEFT_OUT,
         (
             "a change of metadata changes metadata: 2.x resets weight and enabled of what was not overridden before",
             &[
@@ -168,10 +131,7 @@ pub(in crate::recorded) const OF_2_2_4: Differences = Differences {
                 "v2 list after updates",
             ],
         ),
-        (
-            "what cannot be read is refused (as from 2.5 on), never taken for all instances",
-            &["v1 batch metadata, bad instances"],
-        ),
+        shared::UNREADABLE_IS_REFUSED,
         (
             "publishers and subscribers of a service are shown, 2.2 shows those of one address",
             &[
@@ -180,18 +140,9 @@ pub(in crate::recorded) const OF_2_2_4: Differences = Differences {
                 "v2 subscribers of g-one",
             ],
         ),
-        (
-            "a patch needs no more than what it changes",
-            &["v2 patch with few params"],
-        ),
-        (
-            "the application says its name when it connects",
-            &["subscribers of the gRPC one"],
-        ),
-        (
-            "who gets no pushes is told to poll more often, as by 1.x",
-            &["udpPort without a known user agent"],
-        ),
+        shared::PATCH_NEEDS_NO_MORE,
+        shared::APPLICATION_SAYS_ITS_NAME,
+        shared::POLL_MORE_OFTEN_2_2_4_TO_3_0_3,
     ],
     equal: 1015,
 };

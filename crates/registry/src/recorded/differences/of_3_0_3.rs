@@ -1,38 +1,18 @@
 //! Nacos 3.0.3 with its compatibility with 1.x and 2.x switched on, and without
 //! a login.
 
-use super::Differences;
+use super::{Differences, shared};
 
 pub(in crate::recorded) const OF_3_0_3: Differences = Differences {
     recording: "3.0.3-compat",
     version: "3.0.3",
     missing: &["/nacos/v3/admin/ns/client/distro"],
     different: &[
-        (
-            "a change of metadata changes metadata: it resets no weight, and enables nothing",
-            &[
-                "v2 catalog instances grouped",
-                "v2 catalog instances ungrouped",
-                "v2 catalog instances cluster",
-                "v2 catalog instances enabledOnly=false",
-            ],
-        ),
-        (
-            "lists are in order of their names",
-            &["v2 catalog instances page 2 of size 2"],
-        ),
-        (
-            "the page is cut after the filter, and not past its end",
-            &["v2 catalog instances healthyOnly"],
-        ),
-        (
-            "there is no cluster to tell of, and an invented leader would mislead",
-            &["distro client"],
-        ),
-        (
-            "a switch is set by the configuration",
-            &["switch PUT", "v2 switches"],
-        ),
+        shared::METADATA_ALONE_CHANGES,
+        shared::LISTS_IN_ORDER,
+        shared::PAGE_CUT_AFTER_FILTER,
+        shared::NO_CLUSTER_2_2_4_TO_3_0_3,
+        shared::SWITCH_BY_CONFIGURATION_2_5_1_TO_3_0_3,
         ("the state has what concerns naming", &["state: v3 admin"]),
         (
             "the recording begins with a service __ready__ and its client, which the registry never had",
@@ -57,10 +37,7 @@ pub(in crate::recorded) const OF_3_0_3: Differences = Differences {
             "a field that v1 has in no other version",
             &["cluster nodes v1", "cluster self v1"],
         ),
-        (
-            "users are in the configuration, and there is no login without any",
-            &["login", "init admin user"],
-        ),
+        shared::USERS_BY_CONFIGURATION,
         ("the kinds are in order", &["selector types"]),
         (
             "the recording makes more of them at the console's own port, and a made up id is another one each time",
@@ -70,14 +47,7 @@ pub(in crate::recorded) const OF_3_0_3: Differences = Differences {
             "3.x has v1 and v2 of the console at another port",
             &["v1 namespace create, bad id", "v2 namespace create, bad"],
         ),
-        (
-            "malformed metadata is the caller's fault: 400",
-            &[
-                "metadata malformed",
-                "metadata JSON not flat",
-                "bad metadata",
-            ],
-        ),
+        shared::MALFORMED_METADATA_IS_400,
         (
             "nothing could use such an instance",
             &[
@@ -88,15 +58,7 @@ pub(in crate::recorded) const OF_3_0_3: Differences = Differences {
                 "query weight-",
             ],
         ),
-        (
-            "the instance ids are derived, whatever generator is asked for",
-            &[
-                "unknown id generator",
-                "v1 list: reg-hb",
-                "timeouts from metadata",
-                "query snowflake",
-            ],
-        ),
+        shared::DERIVED_IDS,
         (
             "a change of metadata changes metadata: 3.0 resets weight and enabled of what was not overridden before",
             &[
@@ -107,30 +69,9 @@ pub(in crate::recorded) const OF_3_0_3: Differences = Differences {
                 "v3 admin instance list after partial",
             ],
         ),
-        (
-            "what cannot be read is the caller's fault: 400",
-            &["v1 batch metadata, bad instances"],
-        ),
-        (
-            "the text is that of a Java exception",
-            &[
-                "beat: bad JSON",
-                "protectThreshold abc",
-                "v2 service list bad pageNo",
-                "v1 cluster PUT not JSON",
-                "batch, instances missing",
-            ],
-        ),
-        (
-            "worded as everywhere else",
-            &[
-                "beat: v2 light, ungrouped",
-                "v2 service detail, no name",
-                "v2 service delete, no name",
-                "v2 list no serviceName",
-                "v2 detail no ip",
-            ],
-        ),
+        shared::UNREADABLE_IS_400,
+        shared::JAVA_EXCEPTION_2_5_1_TO_3_0_3,
+        shared::WORDED_AS_EVERYWHERE_ELSE,
         (
             "3.0.3 fails where a service has instances",
             &[
@@ -139,11 +80,8 @@ pub(in crate::recorded) const OF_3_0_3: Differences = Differences {
                 "catalog services with instances",
             ],
         ),
-        ("an id is derived for every instance", &["v2 detail"]),
-        (
-            "a patch needs no more than what it changes",
-            &["v2 patch with few params"],
-        ),
+        shared::ID_FOR_EVERY_INSTANCE,
+        shared::PATCH_NEEDS_NO_MORE,
         (
             "the publishers of a service are shown, 3.0.3 shows none",
             &["v2 publishers"],
@@ -172,10 +110,7 @@ pub(in crate::recorded) const OF_3_0_3: Differences = Differences {
             "log levels are not changed from outside",
             &["v3 admin log PUT"],
         ),
-        (
-            "a connection need not say what it is for",
-            &["on a connection without labels.module"],
-        ),
+        shared::CONNECTION_WITHOUT_MODULE,
         (
             "subscriptions and ids of connections are those of other connections",
             &[
@@ -185,44 +120,16 @@ pub(in crate::recorded) const OF_3_0_3: Differences = Differences {
                 "client of a gRPC connection",
             ],
         ),
-        (
-            "the operation's name is not kept",
-            &["batch, unknown type", "unknown instance op"],
-        ),
-        (
-            "worded otherwise, and the same to a client",
-            &[
-                "ephemeral register into a persistent service",
-                "persistent register into an ephemeral service",
-                "no instance",
-                "register bad cluster",
-                "register timeout shorter than interval",
-            ],
-        ),
-        (
-            "a name may have its group in it, as over HTTP",
-            &["grouped service name", "query grouped name"],
-        ),
-        ("a refusal says nothing else", &["service list groupName *"]),
-        (
-            "blank and missing places mean the default, as over HTTP",
-            &[
-                "blank group",
-                "no group field",
-                "no namespace field",
-                "query blank-cluster",
-                "query minimal-fields",
-                "blank service name",
-            ],
-        ),
+        shared::OPERATION_NAME_NOT_KEPT,
+        shared::WORDED_OTHERWISE,
+        shared::NAME_WITH_ITS_GROUP,
+        shared::BARE_REFUSAL,
+        shared::BLANK_MEANS_DEFAULT,
         (
             "400 is the code for what a client did wrong",
             &["query no service name", "fuzzy watch: unknown watch type"],
         ),
-        (
-            "no field is ever left out",
-            &["subscribe without clusters field"],
-        ),
+        shared::NO_FIELD_LEFT_OUT,
         (
             "a pattern is forgotten with its last watcher, and not up to a minute later",
             &["fuzzy watch: many patterns 10"],
@@ -235,14 +142,8 @@ pub(in crate::recorded) const OF_3_0_3: Differences = Differences {
                 "v1 service names at the end",
             ],
         ),
-        (
-            "an address whose registration was refused is no client",
-            &["metrics at the end"],
-        ),
-        (
-            "who gets no pushes is told to poll more often, as by 1.x",
-            &["udpPort without a known user agent"],
-        ),
+        shared::REFUSED_ADDRESS_IS_NO_CLIENT,
+        shared::POLL_MORE_OFTEN_2_2_4_TO_3_0_3,
     ],
     equal: 940,
 };

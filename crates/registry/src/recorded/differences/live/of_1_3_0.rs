@@ -1,5 +1,6 @@
 //! A running Nacos 1.3.0.
 
+use super::shared;
 use crate::recorded::differences::{Differences, LIVE};
 
 pub(in crate::recorded) const LIVE_1_3_0: Differences = Differences {
@@ -15,14 +16,8 @@ pub(in crate::recorded) const LIVE_1_3_0: Differences = Differences {
             "1.3 takes these names, and its lists fail from then on",
             &["serviceName=@@x", "serviceName=x@@"],
         ),
-        (
-            "nothing could use such an instance",
-            &[
-                "beat={}",
-                "GET /v1/ns/catalog/instances?serviceName=a&clusterName=DEFAULT&pageNo=1&pageSize=20",
-            ],
-        ),
-        ("the text is that of a Java exception", &["beat=nope"]),
+        shared::USELESS_INSTANCE,
+        shared::JAVA_EXCEPTION,
         (
             "a service is ephemeral or persistent, as from 2.0 on",
             &[

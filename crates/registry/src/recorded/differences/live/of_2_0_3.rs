@@ -1,5 +1,6 @@
 //! A running Nacos 2.0.3.
 
+use super::shared;
 use crate::recorded::differences::{Differences, LIVE};
 
 pub(in crate::recorded) const LIVE_2_0_3: Differences = Differences {
@@ -7,22 +8,13 @@ pub(in crate::recorded) const LIVE_2_0_3: Differences = Differences {
     version: "2.0.3",
     missing: &["/nacos/v2/"],
     different: &[
-        (
-            "there is no cluster to tell of, and an invented leader would mislead",
-            &["operator/distro/client", "operator/cluster/state", "/raft/"],
-        ),
+        shared::NO_CLUSTER,
         (
             "nothing is written twice, as by a server that comes from 1.x",
             &["GET /v1/ns/operator/switches"],
         ),
-        (
-            "nothing could use such an instance",
-            &[
-                "beat={}",
-                "GET /v1/ns/catalog/instances?serviceName=a&clusterName=DEFAULT&pageNo=1&pageSize=20",
-            ],
-        ),
-        ("the text is that of a Java exception", &["beat=nope"]),
+        shared::USELESS_INSTANCE,
+        shared::JAVA_EXCEPTION,
         (
             "abilities and persistent instances as from 2.3 on, and batches as from 2.1.1 on",
             &[
@@ -31,22 +23,13 @@ pub(in crate::recorded) const LIVE_2_0_3: Differences = Differences {
                 "BatchInstanceRequest",
             ],
         ),
-        (
-            "worded as for a consumer of HTTP, and the same to a client",
-            &["\"serviceName\":\"p\",\"groupName\""],
-        ),
-        ("the operation's name is not kept", &["\"type\":\"nope\""]),
+        shared::WORDED_AS_OVER_HTTP,
+        shared::OPERATION_NAME_NOT_KEPT,
         (
             "the whole list is counted, and not the page",
             &["ServiceListRequest"],
         ),
-        (
-            "it counts what came over gRPC and is not taken there, and what 2.x keeps no count of",
-            &[
-                "pageSize=200&withInstances=false",
-                "metrics?onlyStatus=false",
-            ],
-        ),
+        shared::COUNTS_WHAT_CAME_OVER_GRPC,
     ],
     equal: 385,
 };

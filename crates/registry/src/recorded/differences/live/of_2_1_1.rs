@@ -1,5 +1,6 @@
 //! A running Nacos 2.1.1.
 
+use super::shared;
 use crate::recorded::differences::{Differences, LIVE};
 
 pub(in crate::recorded) const LIVE_2_1_1: Differences = Differences {
@@ -7,34 +8,13 @@ pub(in crate::recorded) const LIVE_2_1_1: Differences = Differences {
     version: "2.1.1",
     missing: &["/nacos/v2/"],
     different: &[
-        (
-            "there is no cluster to tell of, and an invented leader would mislead",
-            &["operator/distro/client", "operator/cluster/state", "/raft/"],
-        ),
-        (
-            "nothing could use such an instance",
-            &[
-                "beat={}",
-                "GET /v1/ns/catalog/instances?serviceName=a&clusterName=DEFAULT&pageNo=1&pageSize=20",
-            ],
-        ),
-        ("the text is that of a Java exception", &["beat=nope"]),
-        (
-            "abilities and persistent instances as from 2.3 on, and batches as from 2.1.1 on",
-            &["ServerCheckRequest", "PersistentInstanceRequest"],
-        ),
-        (
-            "worded as for a consumer of HTTP, and the same to a client",
-            &["\"serviceName\":\"p\",\"groupName\""],
-        ),
-        ("the operation's name is not kept", &["\"type\":\"nope\""]),
-        (
-            "it counts what came over gRPC and is not taken there, and what 2.x keeps no count of",
-            &[
-                "pageSize=200&withInstances=false",
-                "metrics?onlyStatus=false",
-            ],
-        ),
+        shared::NO_CLUSTER,
+        shared::USELESS_INSTANCE,
+        shared::JAVA_EXCEPTION,
+        shared::ABILITIES_OF_LATER_VERSIONS,
+        shared::WORDED_AS_OVER_HTTP,
+        shared::OPERATION_NAME_NOT_KEPT,
+        shared::COUNTS_WHAT_CAME_OVER_GRPC,
     ],
     equal: 370,
 };
